@@ -1,0 +1,1 @@
+"""The NeuralFabric Workbench: readable components and the instruments around them."""
