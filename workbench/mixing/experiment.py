@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 from collections.abc import Sequence
 
 import safetensors.torch
@@ -61,10 +62,13 @@ def examples(part: EmojiPart, fusion: str) -> tuple[Tensor, ...]:
 
 
 def train(seed: int = 0, fusions: Sequence[str] = FUSIONS, progress: bool = True) -> Models:
-    """The models of `fusions`, trained on the training emoji; "late" needs both "… only" beside it."""
+    """The models of `fusions`, trained on the training emoji; "late" needs both "… only" beside it (ValueError)."""
+    if "late" in fusions and not {"picture only", "name only"} <= set(fusions):
+        raise ValueError(f'fusions: "late" is made of "picture only" and "name only"; got {list(fusions)}')
     part = load_emoji().train
     models: Models = {}
-    for fusion in tqdm([name for name in fusions if name != "late"], disable=not progress, leave=False):
+    own = [fusion for fusion in fusions if fusion != "late"]
+    for fusion in tqdm(own, unit="model", file=sys.stdout, disable=not progress, leave=False):
         with seeded(seed):
             models[fusion] = build(fusion)
         seen = examples(part, fusion)
@@ -141,17 +145,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
             }
             write_asset("models/emoji_fusion.safetensors", safetensors.torch.save(weights))
     comparison = Comparison({key: [run[key] for run in runs] for key in runs[0]})
-    report = {
+    write_asset("models/emoji_fusion.json", report(comparison, options).encode())
+
+
+def report(comparison: Comparison, options: argparse.Namespace) -> str:
+    """The accuracies as JSON, one condition a line, with what is needed to make them again."""
+    head = {
         "command": f"python -m workbench.mixing.experiment --seeds {options.seeds} --threads {options.threads}",
         "torch": torch.__version__,
         "machine": platform.machine(),
-        "accuracies": [
-            {"fusion": fusion, "corrupted": corrupted, "amount": amount, "mean": round(mean, 4),
-             "spread": round(spread, 4), "by_seed": comparison.accuracies[fusion, corrupted, amount]}
-            for (fusion, corrupted, amount), (mean, spread) in comparison.results().items()
-        ],
-    }  # fmt: skip
-    write_asset("models/emoji_fusion.json", (json.dumps(report, indent=1) + "\n").encode())
+    }
+    rows = []
+    for (fusion, corrupted, amount), (mean, spread) in comparison.results().items():
+        row = {"fusion": fusion, "corrupted": corrupted, "amount": amount}
+        row |= {"mean": round(mean, 4), "spread": round(spread, 4)}
+        rows.append(json.dumps(row | {"by_seed": comparison.accuracies[fusion, corrupted, amount]}))
+    return json.dumps(head)[:-1] + ', "accuracies": [\n' + ",\n".join(rows) + "\n]}\n"
 
 
 if __name__ == "__main__":
