@@ -1,0 +1,217 @@
+"""Grading: what passes, what does not, and what is said about it."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.exercises import Budget, Exercise, find, grade, prove
+
+ADD = find("start.bytes_of_add")
+
+
+def double(x):
+    """Twice x."""
+    return x * 2
+
+
+def _adds_two(x):
+    """Twice x is x + x, not x + 2."""
+    return x + 2
+
+
+def _twice_by_parts(x):
+    """One multiplication does it."""
+    return x + x
+
+
+def _calls(answer, x):
+    """Counts how often the tensor is used in an operation, by subclass."""
+    count = 0
+
+    class Counting(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            nonlocal count
+            count += function in (torch.Tensor.add, torch.Tensor.__add__)
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    answer(x.as_subclass(Counting))
+    return count
+
+
+DOUBLE = Exercise(
+    name="local.double",
+    lesson="local",
+    title="Double",
+    statement="Twice x.",
+    signature="double(x)",
+    solution=double,
+    wrong={"adds instead of multiplying": _adds_two, "uses an addition": _twice_by_parts},
+    inputs=lambda rng: {
+        "small": (torch.from_numpy(rng.standard_normal(3)),),
+        "ragged": (torch.from_numpy(rng.standard_normal((2, 5))),),
+        "empty": (torch.zeros(0, 2),),
+    },
+    hints=("a", "b", "c"),
+    budgets={"no additions": Budget(_calls, lambda x: 0, "additions")},
+)
+
+
+def bytes_of_add_stub(rows, columns, bytes_per_number): ...
+
+
+def raises_not_implemented(rows, columns, bytes_per_number):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        ...,
+        NotImplemented,
+        bytes_of_add_stub,
+        raises_not_implemented,
+        lambda *_: ...,
+        lambda *_: NotImplemented,
+    ],
+)
+def test_an_untouched_stub_is_not_attempted(answer):
+    result = grade(ADD, answer)
+    assert result.status == "not attempted"
+    assert not result.right
+
+
+def test_a_local_exercise_with_a_budget_is_sound():
+    prove(DOUBLE)
+    result = grade(DOUBLE, _twice_by_parts)
+    assert "takes 1 additions where 0 suffice (budget: no additions)" in result.message
+
+
+def test_reports_the_smallest_failing_input_and_names_the_misconception():
+    result = grade(ADD, lambda rows, columns, bytes_per_number: 2 * rows * columns * bytes_per_number)
+    assert result.status == "wrong"
+    assert result.misconception == "forgets the write"
+    assert "written" in result.explanation
+    assert result.counterexample.inputs == "rows=1, columns=1, bytes_per_number=4"
+    assert (result.counterexample.expected, result.counterexample.got) == ("12", "8")
+
+
+def test_a_mistake_nobody_has_named_gets_no_name():
+    result = grade(ADD, lambda rows, columns, bytes_per_number: 17)
+    assert (result.status, result.misconception) == ("wrong", None)
+
+
+def test_a_mistake_on_one_kind_of_input_alone_is_found():
+    def wrong_when_empty(rows, columns, bytes_per_number):
+        return 3 * max(rows, 1) * columns * bytes_per_number
+
+    result = grade(ADD, wrong_when_empty)
+    assert result.status == "wrong"
+    assert result.counterexample.label == "empty"
+
+
+def test_an_answer_fitted_to_one_draw_fails():
+    known = {case.inputs: ADD.solution(*case.inputs) for case in ADD.cases(seed=0)}
+    assert grade(ADD, lambda *inputs: known[inputs], seed=0).right
+    assert grade(ADD, lambda *inputs: known[inputs], seed=1).status == "wrong"
+
+
+def test_the_readers_exception_is_shown_with_the_line_it_came_from():
+    def broken(rows, columns, bytes_per_number):
+        helper = [1]
+        return helper[rows]  # the line to show
+
+    result = grade(ADD, broken)
+    assert result.status == "wrong"
+    assert "IndexError" in result.message
+    assert "return helper[rows]  # the line to show" in result.counterexample.got
+    assert __file__ not in repr(result)
+
+
+def test_an_exception_that_a_named_mistake_raises_too_is_named():
+    intensity = find("start.intensity")
+
+    def divides(rows, inner, columns, bytes_per_number):
+        moved = (rows * inner + inner * columns + rows * columns) * bytes_per_number
+        return rows * inner * columns * 2 / moved
+
+    assert grade(intensity, divides).misconception == "fails on the empty case"
+
+
+@pytest.mark.parametrize("answer", [lambda rows: rows, lambda a, b, c, d: a])
+def test_a_function_that_takes_other_arguments_is_told_the_signature(answer):
+    result = grade(ADD, answer)
+    assert result.status == "wrong"
+    assert "bytes_of_add(rows, columns, bytes_per_number)" in result.message
+
+
+@pytest.mark.parametrize("answer", [12, "text", [1]])
+def test_something_that_is_no_function_is_refused_in_words(answer):
+    result = grade(ADD, answer)
+    assert result.status == "wrong"
+    assert "Expected a function" in result.message
+
+
+def test_a_changed_argument_is_noticed_although_the_result_is_right():
+    result = grade(DOUBLE, lambda x: x.mul_(2))
+    assert result.status == "wrong"
+    assert "changes its argument `x`" in result.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda x: (x * 2).float(), "float64"),
+        (lambda x: (x * 2).reshape(-1), "shape"),
+        (lambda x: (x * 2).numpy(), "ndarray"),
+        (lambda x: x * 2 if x.ndim == 1 else None, "nothing"),
+        (lambda x: torch.full_like(x, math.nan), "differ"),
+    ],
+)
+def test_wrong_type_shape_or_value_is_said(answer, said):
+    result = grade(DOUBLE, answer)
+    assert result.status == "wrong"
+    assert said in result.message
+
+
+def test_an_object_that_cannot_be_compared_is_wrong_not_a_crash():
+    class Hostile:
+        shape = property(lambda self: 1 / 0)
+
+    result = grade(dataclasses.replace(DOUBLE, budgets={}), lambda x: Hostile())
+    assert result.status == "wrong"
+
+
+def test_an_interrupt_is_not_caught():
+    def endless(rows, columns, bytes_per_number):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grade(ADD, endless)
+
+
+def test_warnings_of_the_reader_do_not_reach_stderr(recwarn):
+    def warns(rows, columns, bytes_per_number):
+        np.float64(1) / np.float64(0)
+        return 3 * rows * columns * bytes_per_number
+
+    assert grade(ADD, warns).right
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"solution": _adds_two}, "the solution does not pass|passes|is taken for"),
+        ({"wrong": {"is right": double}}, "'is right' passes"),
+        ({"wrong": {"one": _adds_two, "other": lambda x: x + 2}}, "'other' is taken for 'one'"),
+        ({"wrong": {"silent": lambda x: x - 1}}, "'silent' has no docstring"),
+    ],
+)
+def test_the_proof_refuses_an_unsound_exercise(changes, said):
+    with pytest.raises(AssertionError, match=said):
+        prove(dataclasses.replace(DOUBLE, **changes))

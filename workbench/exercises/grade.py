@@ -1,0 +1,220 @@
+"""Runs a reader's answer on every input of an exercise and says what came of it.
+
+The answer is the reader's own object, called on copies, so that a function which changes its arguments cannot
+spoil its own judgment. What is reported is the *smallest* failing input: it is the easiest to follow by hand.
+
+A misconception is recognized by behavior, not by text: if on every failing input a named wrong solution does
+just what the reader's function did (same result, same kind of error, same spending), it is named.
+
+An endless loop is stopped as any cell is, by interrupting the kernel: KeyboardInterrupt is not caught.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import linecache
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workbench.exercises.compare import brief, difference, kind
+from workbench.exercises.exercise import Case, Exercise
+
+Status = Literal["right", "wrong", "not attempted"]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The smallest input on which the answer fails: its kind and values, expected and got, as text."""
+
+    label: str
+    inputs: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of an answer: `misconception` is a name in `exercise.wrong`, `explanation` what is true instead."""
+
+    status: Status
+    message: str
+    misconception: str | None = None
+    explanation: str = ""
+    counterexample: Counterexample | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is right; neither a wrong one nor none is."""
+        return self.status == "right"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call did: a value or an error, the argument it changed, and what it spent by budget."""
+
+    value: Any = None
+    error: Exception | None = None
+    changed: str = ""
+    spent: dict[str, float] = field(default_factory=dict)
+
+
+Pair = tuple[Case, Outcome]
+
+
+def grade(exercise: Exercise, answer: Any, seed: int = 0) -> Result:
+    """Judges `answer` on all inputs of `exercise`; the same answer and seed give the same result.
+
+    A reader's exception is a wrong answer, not an error of this call.
+    """
+    if _is_marker(answer):
+        return Result("not attempted", "There is no answer yet.")
+    cases = exercise.cases(seed)
+    misfit = _misfit(exercise, answer, cases[0])
+    if misfit:
+        return Result("wrong", misfit)
+    pairs = [(case, attempt(exercise, answer, case)) for case in cases]
+    untouched = _untouched([outcome for _, outcome in pairs])
+    if untouched:
+        return Result("not attempted", untouched)
+    complaints = [complain(exercise, case, outcome) for case, outcome in pairs]
+    failing = [pair for pair, said in zip(pairs, complaints, strict=True) if said]
+    passing = [pair for pair, said in zip(pairs, complaints, strict=True) if not said]
+    if not failing:
+        return Result("right", f"Right on all {len(cases)} inputs.")
+    name = recognize(exercise, failing, passing)
+    return Result(
+        "wrong",
+        f"Wrong on {len(failing)} of {len(cases)} inputs: {next(filter(None, complaints))}.",
+        name,
+        (inspect.getdoc(exercise.wrong[name]) or "") if name else "",
+        _counterexample(exercise, answer, *failing[0]),
+    )
+
+
+def attempt(exercise: Exercise, answer: Callable[..., Any], case: Case) -> Outcome:
+    """Calls `answer` on a copy of the case's inputs, then once more per budget under its measure."""
+    inputs = copy.deepcopy(case.inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a grader takes anything on stderr for a failed cell
+        try:
+            value = answer(*inputs)
+            spent = {
+                name: float(budget.measure(answer, *copy.deepcopy(case.inputs)))
+                for name, budget in exercise.budgets.items()
+            }
+        except Exception as error:
+            return Outcome(error=error)
+    pairs = zip(exercise.parameters, case.inputs, inputs, strict=True)
+    changed = next((name for name, before, after in pairs if difference(before, after, 0.0)), "")
+    return Outcome(value, changed=changed, spent=spent)
+
+
+def complain(exercise: Exercise, case: Case, outcome: Outcome) -> str | None:
+    """What is wrong with one outcome, in a few words; None when nothing is."""
+    if outcome.error is not None:
+        return f"it raises {type(outcome.error).__name__}"
+    said = _differ(_expected(exercise, case), outcome.value, exercise.tolerance)
+    if said is not None:
+        return said
+    if outcome.changed:
+        return f"the result is right, but the call changes its argument `{outcome.changed}`"
+    for name, budget in exercise.budgets.items():
+        limit = budget.limit(*copy.deepcopy(case.inputs))
+        if outcome.spent[name] > limit:
+            return (
+                f"the result is right, but it takes {outcome.spent[name]:,.0f} {budget.unit} "
+                f"where {limit:,.0f} suffice (budget: {name})"
+            )
+    return None
+
+
+def recognize(exercise: Exercise, failing: list[Pair], passing: list[Pair]) -> str | None:
+    """The misconception whose function does the same as the answer on every failing input, if there is one.
+
+    Where several do, the one that agrees on most of the other inputs too.
+    """
+
+    def agrees(name: str, pair: Pair) -> bool:
+        case, outcome = pair
+        return _alike(attempt(exercise, exercise.wrong[name], case), outcome, exercise.tolerance)
+
+    suspects = [name for name in exercise.wrong if all(agrees(name, pair) for pair in failing)]
+    if len(suspects) < 2:
+        return next(iter(suspects), None)
+    return max(suspects, key=lambda name: sum(agrees(name, pair) for pair in passing))
+
+
+def _alike(wrong: Outcome, reader: Outcome, tolerance: float) -> bool:
+    if wrong.error is not None or reader.error is not None:
+        return type(wrong.error) is type(reader.error)
+    same_value = _differ(wrong.value, reader.value, tolerance) is None
+    return same_value and wrong.changed == reader.changed and wrong.spent == reader.spent
+
+
+def _expected(exercise: Exercise, case: Case) -> Any:
+    return exercise.solution(*copy.deepcopy(case.inputs))
+
+
+def _differ(expected: Any, got: Any, tolerance: float) -> str | None:
+    try:
+        return difference(expected, got, tolerance)
+    except Exception as error:  # an object of the reader's may refuse any question
+        return f"expected {kind(expected)}, got a {type(got).__name__} that cannot be compared ({error})"
+
+
+def _text(value: Any) -> str:
+    try:
+        return brief(value)
+    except Exception:
+        return type(value).__name__
+
+
+def _is_marker(value: Any) -> bool:
+    return value is None or value is ... or value is NotImplemented
+
+
+def _untouched(outcomes: list[Outcome]) -> str:
+    """Why a function counts as not written yet, or ""."""
+    if all(_is_marker(outcome.value) and outcome.error is None for outcome in outcomes):
+        return "The function returns nothing yet. If you have filled it in: is a `return` missing?"
+    if all(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
+        return "The function says itself that it is not implemented yet."
+    return ""
+
+
+def _misfit(exercise: Exercise, answer: Any, case: Case) -> str:
+    """Why an answer cannot be called as the task asks, or ""."""
+    if not callable(answer):
+        return f"Expected a function {exercise.signature}, got {kind(answer)} {_text(answer)}."
+    try:
+        inspect.signature(answer).bind(*case.inputs)
+    except TypeError as error:
+        return f"The function cannot be called as {exercise.signature}: {error}."
+    except ValueError:  # a built-in without a readable signature
+        return ""
+    return ""
+
+
+def _counterexample(exercise: Exercise, answer: Any, case: Case, outcome: Outcome) -> Counterexample:
+    named = zip(exercise.parameters, case.inputs, strict=True)
+    return Counterexample(
+        case.label,
+        ", ".join(f"{name}={brief(value)}" for name, value in named),
+        brief(_expected(exercise, case)),
+        _reader_line(answer, outcome.error) if outcome.error else _text(outcome.value),
+    )
+
+
+def _reader_line(answer: Callable[..., Any], error: Exception) -> str:
+    """The error in one line and the reader's own line it came from; no path, which differs in every run."""
+    short = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+    file = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if not lines or not file or lines[-1] is None:
+        return short
+    text = linecache.getline(file, lines[-1]).strip()
+    return f"{short} (line {lines[-1]}: {text})" if text else f"{short} (line {lines[-1]})"
