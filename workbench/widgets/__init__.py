@@ -1,0 +1,32 @@
+"""Pictures and explorers: scenes that draw themselves as SVG and PNG, and thin widgets around pure functions.
+
+Start with `scene.py` (what a picture is), then `explorer.py` (how one moves). Where an explorer and its file share a
+name, that name here is the explorer; `from workbench.widgets.machine_roof import roof` reaches the rest of the file.
+"""
+
+from workbench.widgets.block_tower import block_tower
+from workbench.widgets.controls import Range, Select, Toggle
+from workbench.widgets.explorer import Explorer
+from workbench.widgets.fusion_ladder import fusion_ladder
+from workbench.widgets.gallery import gallery
+from workbench.widgets.machine_roof import machine_roof
+from workbench.widgets.scene import Circle, Line, Polyline, Rect, Scene, Text
+from workbench.widgets.where_to_fuse import where_to_fuse
+
+__all__ = [
+    "Circle",
+    "Explorer",
+    "Line",
+    "Polyline",
+    "Range",
+    "Rect",
+    "Scene",
+    "Select",
+    "Text",
+    "Toggle",
+    "block_tower",
+    "fusion_ladder",
+    "gallery",
+    "machine_roof",
+    "where_to_fuse",
+]
