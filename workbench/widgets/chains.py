@@ -44,10 +44,17 @@ class Trip:
     saved: bool
 
 
+# As PyTorch 2.13 runs them on a CPU, where RMSNorm alone is three passes; a test holds the trips to the bytes counted.
 CHAINS = {
     "bias + GELU": Chain((Step("add bias", ("x",), ("x + b",)), Step("GELU", ("x + b",), ("y",)))),
     "add + RMSNorm": Chain(
-        (Step("add", ("x", "r"), ("x + r",)), Step("RMSNorm", ("x + r",), ("y",))), ("x + r",)
+        (
+            Step("add", ("x", "r"), ("s",)),
+            Step("square", ("s",), ("s²",)),
+            Step("mean", ("s²",), ()),
+            Step("scale", ("s",), ("y",)),
+        ),
+        kept=("s",),
     ),
 }
 

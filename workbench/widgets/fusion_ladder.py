@@ -23,7 +23,7 @@ from workbench.widgets.scene import Line, Rect, Scene, Shape, Text
 from workbench.widgets.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 
 WIDTH, HEIGHT = 900.0, 448.0
-LEFT, RIGHT, INSET, GAP = 96.0, 892.0, 24.0, 70.0
+LEFT, RIGHT, INSET = 96.0, 892.0, 24.0
 BOX_TOP, BOX_HEIGHT, MEMORY_TOP, MEMORY_HEIGHT = 48.0, 62.0, 204.0, 34.0
 TIME = 484.0  # left edge of the times
 ROWS = (318.0, 374.0)  # of the bars: one by one, fused
@@ -133,10 +133,11 @@ def factor(ratio: float) -> str:
 
 
 def columns(chain: Chain) -> list[tuple[float, float]]:
-    """Left edge and width of each operation's box."""
+    """Left edge and width of each operation's box; the gaps are wide enough for a tensor's name."""
     count = len(chain.steps)
-    width = (RIGHT - LEFT - 2 * INSET - GAP * (count - 1)) / count
-    return [(LEFT + INSET + i * (width + GAP), width) for i in range(count)]
+    gap = 70.0 if count < 3 else 40.0
+    width = (RIGHT - LEFT - 2 * INSET - gap * (count - 1)) / count
+    return [(LEFT + INSET + i * (width + gap), width) for i in range(count)]
 
 
 def boxes(chain: Chain, fused: bool) -> list[Shape]:
@@ -157,12 +158,13 @@ def boxes(chain: Chain, fused: bool) -> list[Shape]:
         )
         shapes.append(Text(left + width / 2, middle + 5, step.name, size=15, anchor="middle", weight="bold"))
         if fused and i:
-            shapes.append(
-                Line(left - GAP + 5, middle, left - 5, middle, stroke=BLUE, stroke_width=3, marker="arrow")
-            )
+            before = sum(columns(chain)[i - 1])  # right edge of the box before
             passed = ", ".join(tensor for tensor in step.reads if tensor in chain.handed_on)
             shapes.append(
-                Text(left - GAP / 2, middle - 10, passed, fill=BLUE, anchor="middle", weight="bold")
+                Line(before + 4, middle, left - 4, middle, stroke=BLUE, stroke_width=3, marker="arrow")
+            )
+            shapes.append(
+                Text((before + left) / 2, middle - 10, passed, fill=BLUE, anchor="middle", weight="bold")
             )
     return shapes
 
@@ -175,7 +177,7 @@ def rungs(chain: Chain, made: list[Trip]) -> list[Shape]:
     for i, (left, width) in enumerate(columns(chain)):
         here = [trip for trip in made if trip.step == i]
         for spot, trip in enumerate(here):
-            x = left + width * (spot + 0.5) / len(here) - 18
+            x = left + width * (spot + 0.5) / len(here) - 16
             if trip.saved:
                 shapes.append(Line(x, foot, x, head, stroke=EDGE, stroke_width=2, dash=(3, 5)))
                 shapes.append(Text(x + 10, middle + 6, "saved", size=12, fill=QUIET))

@@ -158,7 +158,8 @@ def inputs(corrupted: str, amount: float) -> list[Shape]:
         for column in range(12):
             spoiled, noise = chance.random(), chance.choice((*FILLS, BLUE, GREEN, INK, PAPER))
             color = noise if corrupted == "picture" and spoiled < amount else smile(row, column)
-            shapes.append(Rect(left + column * cell, top + row * cell, cell, cell, fill=color))
+            # a little too large, so that no seam shows between pixels
+            shapes.append(Rect(left + column * cell, top + row * cell, cell + 0.4, cell + 0.4, fill=color))
     letters = [
         (letter, chance.random(), chance.choice("abcdefghijklmnopqrstuvwxyz")) for letter in "grinning face"
     ]
