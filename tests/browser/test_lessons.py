@@ -16,15 +16,13 @@ from workbench.exercises.registry import all as all_tasks
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LESSONS = Path(__file__).resolve().parents[2] / "lessons"
-SHOWN = ["0_start.ipynb", "3_fusion/1_easy.ipynb"]
+SHOWN = sorted(path.relative_to(LESSONS).as_posix() for path in LESSONS.rglob("*.ipynb"))
 
 
 @pytest.fixture(params=SHOWN)
 def lesson(request, lab):
     """A learner's copy of a lesson, open and run from top to bottom."""
     source = LESSONS / request.param
-    if not source.exists():
-        pytest.skip(f"{request.param} has not been built: make lessons")
     copy = lab.folder / "my_lessons" / request.param
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, copy)

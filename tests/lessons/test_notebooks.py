@@ -100,14 +100,16 @@ def test_has_the_rhythm_of_a_lesson(name, notebook):
 
 
 def test_exercise_cells_carry_the_metadata_of_nbgrader(name, notebook):
-    """A stub cell to fill in, a locked check cell with points, a hidden solution cell after it."""
+    """A stub cell to fill in, a locked check cell with points, the hints, and a hidden solution cell."""
     cells = code_cells(notebook)
     for position, cell in enumerate(cells):
         tags = cell.metadata.get("tags", [])
         if "exercise" not in tags:
             continue
-        check, solution = cells[position + 1], cells[position + 2]
+        check, hint, solution = cells[position + 1 : position + 4]
+        exercise = exercises.find(re.search(r'check\(.*"([\w.]+)"\)', check.source).group(1))
         assert "check" in check.metadata.tags
+        assert hint.source == f'hint("{exercise.name}")', "hints come before the solution"
         assert "solution" in solution.metadata.tags
         assert cell.metadata.nbgrader.solution
         assert not cell.metadata.nbgrader.locked
@@ -116,7 +118,6 @@ def test_exercise_cells_carry_the_metadata_of_nbgrader(name, notebook):
         assert check.metadata.nbgrader.points > 0
         assert solution.metadata.jupyter.source_hidden
         assert solution.source.startswith("#"), "the first line of a hidden cell stays visible"
-        exercise = exercises.find(re.search(r'check\(.*"([\w.]+)"\)', check.source).group(1))
         assert exercise.lesson == name
         assert "not attempted" in str(check.outputs).lower()
         # running the notebook raises unless the solution is right

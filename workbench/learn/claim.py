@@ -106,7 +106,7 @@ def _bound_text(bound: Any, relation: str, tolerance: float) -> str:
             sorted(bound, key=str) if isinstance(bound, (set, frozenset)) else bound
         )  # a set has no order of its own
         return str(members) if isinstance(members, range) else ", ".join(map(figure, members))
-    return f"{figure(bound)} (within {tolerance:.2g} of it)" if relation == "~" else figure(bound)
+    return f"{figure(bound)} (within {100 * tolerance:g}%)" if relation == "~" else figure(bound)
 
 
 def _shown(value: Any, form: str | Callable[[Any], str] | None) -> str:
