@@ -24,7 +24,7 @@ lab: setup ## open JupyterLab on your own copy of the lessons
 	@$(WORKBENCH) lab $(ARGS)
 
 test: setup ## run every test, or one notebook: LESSON=my_lessons/3_fusion/1_easy.ipynb
-	@$(WORKBENCH) test $(LESSON)
+	@$(WORKBENCH) test $(if $(LESSON),"$(LESSON)")
 
 lint: setup ## check style and types
 	@$(WORKBENCH) lint

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,14 @@ def find_notebook(lesson: str) -> Path:
     raise ValueError(f"LESSON: no notebook at {lesson}; there are: {', '.join(map(str, known))}")
 
 
+def missing_tools() -> str:
+    """What to do where the tests' packages are not installed, as after a plain `pip install -e .`; "" otherwise."""
+    missing = [
+        name for name in ("pytest", "nbval", "xdist", "pytest_cov", "ruff", "mypy") if not find_spec(name)
+    ]
+    return f"{', '.join(missing)} not installed: python -m pip install -e '.[test]'" if missing else ""
+
+
 def run_tests(argv: list[str] | None = None) -> int:
     """`python -m workbench test [LESSON]`: every test, or one notebook (a learner's own too)."""
     parser = argparse.ArgumentParser(prog="python -m workbench test", description=run_tests.__doc__)
@@ -78,20 +87,30 @@ def run_tests(argv: list[str] | None = None) -> int:
     lesson = parser.parse_args(argv).lesson
     processes = 1 if lesson else min(4, os.cpu_count() or 1)
     try:
+        if missing := missing_tools():
+            raise ValueError(missing)
         chosen = one_notebook(find_notebook(lesson)) if lesson else all_tests(processes)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     (ARTIFACTS / "coverage").mkdir(parents=True, exist_ok=True)
-    cache = f"--override-ini=cache_dir={ARTIFACTS / 'pytest'}"
+    settings = [
+        f"--config-file={ROOT / 'pyproject.toml'}",
+        f"--override-ini=cache_dir={ARTIFACTS / 'pytest'}",
+    ]
     with tempfile.TemporaryDirectory(prefix="workbench-", ignore_cleanup_errors=True) as folder:
         environment = surroundings(Path(folder), os.environ, processes)
-        return subprocess.call([sys.executable, "-m", "pytest", cache, *chosen], cwd=ROOT, env=environment)
+        return subprocess.call(
+            [sys.executable, "-m", "pytest", *settings, *chosen], cwd=ROOT, env=environment
+        )
 
 
 def run_linters(argv: list[str] | None = None) -> int:
     """`python -m workbench lint`: style (ruff) and types (mypy); runs all three and fails if one does."""
     argparse.ArgumentParser(prog="python -m workbench lint", description=run_linters.__doc__).parse_args(argv)
+    if missing := missing_tools():
+        print(missing, file=sys.stderr)
+        return 2
     caches = {"RUFF_CACHE_DIR": str(ARTIFACTS / "ruff"), "MYPY_CACHE_DIR": str(ARTIFACTS / "mypy")}
     tools = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
     environment = {**os.environ, **caches}

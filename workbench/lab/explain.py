@@ -9,7 +9,7 @@ import re
 
 DISK_FULL = (
     "The disk is full: the set-up needs about {gigabytes} GB in {root} and in the temporary folder "
-    "({temporary}). Free some space and run the same command again."
+    "({temporary}). Free some space and run the same command again{or_smaller}."
 )
 NOT_WRITABLE = (
     "{root} cannot be written: clone the project into a folder of your own and run the command there."
@@ -31,7 +31,7 @@ NO_TORCH = (
 CAUSES = (
     (r"No space left on device|\[Errno 28\]|not enough space on the disk|quota exceeded", DISK_FULL),
     (r"Read-only file system|Permission denied|\[Errno 13\]|\[WinError 5\]", NOT_WRITABLE),
-    (r"ensurepip is not available|No module named '?(venv|ensurepip)\b", NO_VENV),
+    (r"ensurepip is not\s+available|No module named '?(venv|ensurepip)\b", NO_VENV),
     (
         r"NewConnectionError|NameResolutionError|Temporary failure in name resolution|Network is unreachable"
         r"|ConnectTimeoutError|ReadTimeoutError|ProxyError|dns error|client error \(Connect\)",
@@ -44,7 +44,7 @@ CAUSES = (
 def explain(output: str, facts: "dict[str, object]") -> "str | None":
     """The line for the first known cause in an installer's output, `facts` filled in; None for an unknown one.
 
-    `facts` holds root, temporary, gigabytes, python, version and machine.
+    `facts` holds root, temporary, gigabytes, or_smaller, python, version and machine.
     """
     for words, line in CAUSES:
         if re.search(words, output, re.IGNORECASE):

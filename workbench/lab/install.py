@@ -98,10 +98,12 @@ def check_choices(root: Path, extras: set[str], torch: str) -> None:
 def describe(root: Path, torch: str) -> dict[str, Any]:
     """The facts that `explain` puts into its lines."""
     build = "cpu" if torch == "cpu" or sys.platform != "linux" else "cuda"
+    smaller = f", or take torch without CUDA ({GIGABYTES['cpu']} GB): make lab TORCH=cpu"
     return {
         "root": root,
         "temporary": tempfile.gettempdir(),
         "gigabytes": GIGABYTES[build],
+        "or_smaller": smaller if build == "cuda" else "",
         "python": sys.executable,
         "version": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",

@@ -89,10 +89,10 @@ def serve(folder: Path, port: int | None, browser: bool) -> None:
     from jupyterlab.labapp import LabApp
 
     server = LabApp.initialize_server(arguments(folder, port, browser))
-    server.identity_provider.token_generated = (
-        False  # or the server prints the address once more, its own way
-    )
     print(announcement(server, port, browser), flush=True)
+    server.identity_provider.token_generated = (
+        False  # the address is told; or it comes once more, in the log's way
+    )
     server.start()
 
 
