@@ -1,0 +1,7 @@
+"""Instruments: time calls fairly, count their work, and measure the machine they run on."""
+
+from workbench.profiling.machine import Machine, measure
+from workbench.profiling.meter import Count, meter
+from workbench.profiling.timing import Timing, compare
+
+__all__ = ["Count", "Machine", "Timing", "compare", "measure", "meter"]

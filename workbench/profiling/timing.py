@@ -1,0 +1,284 @@
+"""Compare rival calls fairly on a machine that is doing other things as well.
+
+Three habits make a timing worth believing:
+
+1. *Interleave.* Every round times every rival once, in an order drawn anew, so that a slow moment of the
+   machine hits all of them. The ratio of two rivals is the median of the ratios *within* rounds; it stays
+   put when the absolute times do not.
+2. *Count processor time, not the clock on the wall.* With one thread the time is the calling thread's own CPU
+   time, which stands still while another program has the core. One exception was measured: at one thread
+   Numba's `omp` and `tbb` layers (and torch) work in the calling thread, but its `workqueue` layer hands
+   the loop to a worker, and `time.thread_time` saw 0.7 ms of 283 ms. So the warm-up compares the thread's CPU
+   time with the process's, and where work is done elsewhere the process's CPU time is used for all rivals.
+   Several threads are timed by the wall clock: their CPU times overlap.
+3. *Say when not to believe it.* A `Timing` carries the share of the processor we were given and the spread of
+   each rival, and calls itself untrusted when either is poor.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from itertools import repeat
+from statistics import median, quantiles
+
+import numba
+import torch
+
+CPU_SHARE_NEEDED = 0.8
+SPREAD_ALLOWED = 0.25
+SAMPLE_SECONDS = 0.002
+
+Clock = Callable[[], float]
+Sample = tuple[float, float, float]  # seconds by the chosen clock, by the wall, of the process's CPU time
+CLOCK_NAMES: dict[Clock, str] = {
+    time.thread_time: "thread CPU time",
+    time.process_time: "process CPU time",
+    time.perf_counter: "wall clock",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Timing:
+    """Times of rival calls, taken round by round."""
+
+    samples: dict[str, tuple[float, ...]]  # seconds a call, one a round
+    clock: str
+    cores: int
+    threads: int
+    cpu_share: float  # processor time we got / processor time we asked for
+    device: str = "cpu"
+
+    def median(self, name: str) -> float:
+        """Median seconds of one call."""
+        return median(self._rounds(name))
+
+    def spread(self, name: str) -> float:
+        """Interquartile range of the rounds over their median."""
+        return _spread(self._rounds(name))
+
+    def ratio(self, a: str, b: str) -> float:
+        """How many times longer `a` takes than `b` (above 1: `b` is faster), median of paired rounds."""
+        return median(self._ratios(a, b))
+
+    def ratio_spread(self, a: str, b: str) -> float:
+        """Interquartile range of the paired ratios over their median."""
+        return _spread(self._ratios(a, b))
+
+    @property
+    def doubts(self) -> list[str]:
+        """Reasons, in words, not to believe these figures; empty when there are none."""
+        doubts = []
+        if self.device == "cpu" and self.cpu_share < CPU_SHARE_NEEDED:
+            why = "another program is running"
+            if self.threads > 1:
+                why += ", or the calls do not keep their threads at work"
+            doubts.append(f"got {self.cpu_share:.0%} of the processor time asked for: {why}")
+        for name in self.samples:
+            if self.spread(name) > SPREAD_ALLOWED:
+                doubts.append(f"rounds of {name} differ by {self.spread(name):.0%}")
+        return doubts
+
+    @property
+    def trusted(self) -> bool:
+        """Whether we were given the processor and every rival repeated itself."""
+        return not self.doubts
+
+    @property
+    def state(self) -> str:
+        """One line: cores, threads, clock, CPU share, largest spread, trust."""
+        worst = max(self.spread(name) for name in self.samples)
+        verdict = "trusted" if self.trusted else "UNTRUSTED: " + "; ".join(self.doubts)
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        where = f"{self.cores} cores, {threads}" if self.device == "cpu" else self.device
+        return f"{where}, {self.clock}, CPU share {self.cpu_share:.2f}, spread up to {worst:.0%}, {verdict}"
+
+    def table(self) -> str:
+        """Plain text: a line for each rival, then the state of the machine."""
+        first = next(iter(self.samples))
+        width = max(len(name) for name in self.samples)
+        lines = [f"{'':{width}}    median  spread  speed-up over {first}"]
+        for name in self.samples:
+            speed_up = f"{self.ratio(first, name):,.2f}× ±{self.ratio_spread(first, name) / 2:.0%}"
+            cells = f"{_seconds(self.median(name)):>9}  {self.spread(name):>6.0%}"
+            lines.append(f"{name:{width}} {cells}  {speed_up if name != first else ''}".rstrip())
+        return "\n".join([*lines, self.state])
+
+    __repr__ = table
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.table())}</pre>"
+
+    def _rounds(self, name: str) -> tuple[float, ...]:
+        if name not in self.samples:
+            raise ValueError(f"name: expected one of {list(self.samples)}, got {name!r}")
+        return self.samples[name]
+
+    def _ratios(self, a: str, b: str) -> list[float]:
+        return [x / y if y else math.inf for x, y in zip(self._rounds(a), self._rounds(b), strict=True)]
+
+
+def compare(
+    calls: Mapping[str, Callable[[], object]],
+    repeats: int = 20,
+    threads: int = 1,
+    device: str | torch.device = "cpu",
+    prepare: Callable[[], object] | None = None,
+) -> Timing:
+    """Time rival calls against each other, interleaved round by round.
+
+    `repeats` rounds, each timing every call in a random order; a call shorter than a sample (2 ms, more where
+    the clock is coarse) is repeated within it. `threads` sets torch's and Numba's thread counts for the
+    measurement and puts them back. `device` is where the work happens: on a CUDA device events on its stream
+    are read instead of clocks. `prepare`, if given, runs untimed before each sample (to flush a cache, say),
+    and a sample is then a single call. The garbage collector is off meanwhile, as in `timeit`.
+
+    Raises ValueError or TypeError for no calls, one that is not callable, or counts that are too small.
+    """
+    _refuse_bad(calls, repeats, threads)
+    device = torch.device(device)
+    order = random.Random(0)
+    names = list(calls)
+    taken: dict[str, list[Sample]] = {name: [] for name in names}
+    with thread_count(threads), _no_collection():
+        loops = {name: _loops(calls[name], device, once=prepare is not None) for name in names}
+        clock = _choose_clock(calls, loops, threads, device)
+        for _ in range(repeats):
+            for name in order.sample(names, len(names)):
+                if prepare:
+                    prepare()
+                taken[name].append(_sample(calls[name], loops[name], clock, device))
+    return Timing(
+        samples={name: tuple(sample[0] / loops[name] for sample in taken[name]) for name in names},
+        clock="CUDA events" if device.type == "cuda" else CLOCK_NAMES[clock],
+        cores=cores(),
+        threads=threads,
+        cpu_share=_cpu_share(taken, threads, own_thread=clock is time.thread_time),
+        device=str(device),
+    )
+
+
+def _sample(call: Callable[[], object], loops: int, clock: Clock, device: torch.device) -> Sample:
+    wall, cpu = time.perf_counter(), time.process_time()
+    if device.type == "cuda":
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        stream = torch.cuda.current_stream(device)
+        torch.cuda.synchronize(device)
+        start.record(stream)
+        for _ in repeat(None, loops):
+            call()
+        end.record(stream)
+        torch.cuda.synchronize(device)
+        seconds = start.elapsed_time(end) / 1000  # milliseconds
+    else:
+        begin = clock()
+        for _ in repeat(None, loops):
+            call()
+        seconds = clock() - begin
+    return seconds, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _cpu_share(taken: Mapping[str, list[Sample]], threads: int, own_thread: bool) -> float:
+    """Processor time we got over what we asked for: as many threads as each call kept at work in its best round."""
+    got = asked = 0.0
+    for samples in taken.values():
+        given = [seconds if own_thread else cpu for seconds, _, cpu in samples]
+        walls = [wall for _, wall, _ in samples]
+        at_work = round(max(cpu / wall for cpu, wall in zip(given, walls, strict=True)))
+        got += sum(given)
+        asked += sum(walls) * min(threads, max(1, at_work))
+    return min(1.0, got / asked)
+
+
+def _loops(call: Callable[[], object], device: torch.device, once: bool) -> int:
+    """How many calls make one sample long enough for the clocks, as `timeit.Timer.autorange` does."""
+    call()  # compiles, allocates, fills the caches
+    enough = max(SAMPLE_SECONDS, *(20 * _step(clock) for clock in CLOCK_NAMES))
+    loops = 1
+    while not once and (wall := _sample(call, loops, time.perf_counter, device)[1]) < enough:
+        loops = max(2 * loops, math.ceil(loops * min(100.0, enough / wall)))
+    return loops
+
+
+def _choose_clock(
+    calls: Mapping[str, Callable[[], object]], loops: Mapping[str, int], threads: int, device: torch.device
+) -> Clock:
+    """The clock that is honest for all of these calls (see the top of this file)."""
+    if threads > 1 or device.type == "cuda":
+        return time.perf_counter
+    for name, call in calls.items():
+        own, _, process = _sample(call, loops[name], time.thread_time, device)
+        if process - own > max(0.2 * process, 50e-6):
+            return time.process_time
+    return time.thread_time
+
+
+def _step(clock: Clock) -> float:
+    """Seconds by which the clock moves when it moves (15.6 ms for CPU time on Windows), least of three."""
+    steps = []
+    for _ in range(3):
+        start = now = clock()
+        while now == start:
+            now = clock()
+        steps.append(now - start)
+    return min(steps)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Garbage collection off, as in `timeit`: it would land on one rival by chance."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def thread_count(threads: int) -> Iterator[None]:
+    """Set torch's and Numba's numbers of threads for a while."""
+    before = torch.get_num_threads(), numba.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        numba.set_num_threads(before[1])
+
+
+def _refuse_bad(calls: Mapping[str, Callable[[], object]], repeats: int, threads: int) -> None:
+    if not calls:
+        raise ValueError("calls: expected at least one named call, got none")
+    for name, call in calls.items():
+        if not callable(call):
+            raise TypeError(f"calls[{name!r}]: expected something callable, got {type(call).__name__}")
+    for argument, value, least in (("repeats", repeats, 3), ("threads", threads, 1)):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{argument}: expected a whole number of at least {least}, got {value!r}")
+
+
+def _spread(values: tuple[float, ...] | list[float]) -> float:
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return (high - low) / middle if middle else math.inf
+
+
+def _seconds(value: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
