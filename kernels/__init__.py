@@ -1,1 +1,13 @@
-"""Fused operations, one per file, each with a reference, a GPU kernel and a CPU twin."""
+"""Fused operations, one per file, each with a reference, a GPU kernel and a CPU twin.
+
+Every operation takes CPU and CUDA tensors, works under autograd and torch.compile, and has a `ledger`: the bytes it
+must move and the FLOPs it computes, beside those of the unfused operations it replaces.
+"""
+
+from kernels.add_rms_norm import add_rms_norm
+from kernels.bias_gelu import bias_gelu
+from kernels.catalog import ledger
+from kernels.ledger import Ledger
+from kernels.rms_norm import rms_norm
+
+__all__ = ["Ledger", "add_rms_norm", "bias_gelu", "ledger", "rms_norm"]

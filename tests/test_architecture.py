@@ -57,7 +57,9 @@ def imports(path: Path, at_import_time: bool = False) -> set[str]:
 @pytest.mark.parametrize("module", FILES)
 def test_imports_point_down(module):
     if module == "workbench":
-        assert not imports(FILES[module]), "the package itself stays light: set-up imports it on a bare Python"
+        assert not imports(FILES[module]), (
+            "the package itself stays light: set-up imports it on a bare Python"
+        )
         return
     own = room(module)
     assert own, f"{module} has no floor: add it to the table"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from workbench import doctor
-from workbench.doctor import Finding
+from workbench.doctor import hardware, software
+from workbench.doctor.finding import Finding
 
 
 def run(*arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -77,7 +78,7 @@ def test_a_missing_package_is_named_with_its_mend(monkeypatch):
         return "0.1" if name == "anywidget" else version(name)
 
     monkeypatch.setattr(metadata, "version", without)
-    findings = list(doctor._packages(0))
+    findings = list(software.check_packages())
     missing, old = find(findings, "safetensors"), find(findings, "anywidget")
     assert (missing.severity, missing.mend) == ("problem", 'pip install "safetensors>=0.5"')
     assert old.severity == "note"
@@ -89,14 +90,14 @@ def test_a_project_that_is_not_installed_is_a_problem(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "requires", none)
-    (finding,) = doctor._packages(0)
+    (finding,) = software.check_packages()
     assert finding.severity == "problem"
     assert "make setup" in finding.mend
 
 
 def test_an_old_python_is_a_problem(monkeypatch):
-    monkeypatch.setattr(doctor, "OLDEST_PYTHON", (99, 0))
-    (finding,) = doctor._python(0)
+    monkeypatch.setattr(software, "OLDEST_PYTHON", (99, 0))
+    (finding,) = software.check_python()
     assert finding.severity == "problem"
     assert "3.11" in finding.mend
 
@@ -104,43 +105,42 @@ def test_an_old_python_is_a_problem(monkeypatch):
 @pytest.mark.parametrize("system", ["Linux", "Darwin", "Windows"])
 def test_no_compiler_is_a_note_with_this_systems_mend(monkeypatch, system):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(doctor.platform, "system", lambda: system)
-    (finding,) = doctor._compiler(0)
+    monkeypatch.setattr(software.platform, "system", lambda: system)
+    (finding,) = software.check_compiler()
     assert finding.severity == "note"
-    assert finding.mend == doctor.COMPILERS[system]
+    assert finding.mend == software.COMPILERS[system]
 
 
 def test_a_damaged_file_is_a_problem(monkeypatch, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("WORKBENCH_ASSETS", str(tmp_path))
-    assert next(doctor._data(0)).severity == "problem"  # nothing there at all
+    assert next(software.check_data()).severity == "problem"  # nothing there at all
     (folder / "SHA256SUMS").write_text("0" * 64 + "  words.txt\n")
-    (finding,) = doctor._data(0)
+    (finding,) = software.check_data()
     assert "1 of 1" in finding.value
     (folder / "words.txt").write_text("changed")
-    (finding,) = doctor._data(0)
+    (finding,) = software.check_data()
     assert finding.severity == "problem"
     assert "words.txt" in finding.mend
 
 
 def test_a_driver_without_a_toolkit_is_a_note(monkeypatch):
-    monkeypatch.setattr(doctor, "_driver_version", lambda: 12040)
-    monkeypatch.setattr(doctor, "_version", lambda package: None)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(hardware, "driver_version", lambda: 12040)
+    monkeypatch.setattr(hardware, "version", lambda package: "")
     monkeypatch.delenv("CUDA_HOME", raising=False)
-    findings = list(doctor._gpu(0))
+    findings = list(hardware.check_gpu())
     assert find(findings, "CUDA driver").value == "for CUDA 12.4"
     toolkit = find(findings, "CUDA toolkit")
-    assert (toolkit.severity, toolkit.mend) == ("note", "pip install -e .[cuda12]")
+    assert (toolkit.severity, toolkit.mend) == ("note", 'pip install -e ".[cuda12]"')
 
 
 def test_a_check_that_crashes_is_a_note(monkeypatch):
-    def crashes(seconds: float):
+    def crashes():
         raise OSError("no such device\nand more")
         yield
 
-    monkeypatch.setattr(doctor, "CHECKS", {"thing": crashes, "Python": doctor._python})
+    monkeypatch.setattr(doctor, "CHECKS", {"thing": crashes, "Python": software.check_python})
     thing, python = doctor.examine(0)
     assert (thing.severity, thing.value) == ("note", "could not be checked: OSError: no such device")
     assert python.subject == "Python"

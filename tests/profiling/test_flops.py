@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.profiling.meter import meter
 
@@ -18,7 +19,7 @@ SIZE = st.integers(1, 7)
     [
         (torch.sigmoid, lambda x: torch.ones(()) / (1 + torch.exp(-x))),
         (F.silu, lambda x: x / (1 + torch.exp(-x))),
-        (F.gelu, lambda x: x * 0.5 * (1 + torch.erf(x * 0.7071))),
+        (F.gelu, lambda x: x * (torch.erfc(x * -0.7071) * 0.5)),
         (
             lambda x: F.gelu(x, approximate="tanh"),
             lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))),
@@ -44,6 +45,7 @@ def test_a_composite_function_counts_the_steps_of_its_formula(composite, steps):
         (lambda x: x.clone(), 0),
         (lambda x: x > 0, 0),
         (lambda x: x.int() + 1, 0),  # integers are not floating point
+        (lambda x: x.int().sum(), 0),
         (lambda x: torch.where(x > 0, x, 0.0), 0),
         (lambda x: x.sort(), 0),
         (lambda x: x.sum(), 15),
@@ -105,6 +107,7 @@ def test_a_sparse_product_counts_its_stored_values_only():
         (lambda x: F.scaled_dot_product_attention(x, x, x), "_scaled_dot_product_flash_attention_for_cpu"),
         (lambda x: torch.nn.LSTM(8, 8)(x[0]), "mkldnn_rnn_layer"),
         (lambda x: torch._int_mm(x[0, 0].to(torch.int8), x[0, 0].to(torch.int8).t()), "_int_mm"),
+        (lambda x: x[0, 0].long() @ x[0, 0].long(), "mm"),
         (lambda x: torch.fft.rfft(x), "_fft_r2c"),
     ],
 )
@@ -114,3 +117,28 @@ def test_the_unknown_is_listed_and_never_zero(call, name):
     assert count.by_operation[name].bytes > 0
     assert f"{name} ×1" in count.table()
     assert count.table().startswith("at least")
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_products_and_convolutions_agree_with_torchs_own_counter(backward):
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 5, 3, stride=2, padding=1),
+        torch.nn.BatchNorm2d(5),
+        torch.nn.ReLU(),
+        torch.nn.ConvTranspose2d(5, 4, 2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4 * 5 * 5, 7),
+    )
+    x = torch.randn(2, 3, 8, 8, requires_grad=True)
+    with FlopCounterMode(display=False) as torchs:
+        output = model(x)
+        if backward:
+            output.sum().backward()
+    count = meter(model, x, backward=backward)
+    products = ("convolution", "convolution_backward", "addmm", "mm")
+    ours = sum(work.flops for name, work in count.by_operation.items() if name in products)
+    biases = (
+        2 * 5 * 4 * 4 + 2 * 4 * 5 * 5
+    )  # the gradients of both convolutions' biases: torch leaves them out
+    assert ours == torchs.get_total_flops() + backward * biases
+    assert count.flops > ours

@@ -30,15 +30,15 @@ EACH_OUTPUT = {
     "sigmoid": 4,  # 1 / (1 + exp(−x))
     "silu": 5,  # x·sigmoid(x)
     "softplus": 3,  # log(1 + exp(x))
-    "gelu": 5,  # x·½·(1 + erf(x/√2))
+    "gelu": 4,  # x·erfc(−x/√2)/2
     "gelu tanh": 9,  # ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x·x·x)))
     "hardtanh": 2,
     "clamp": 2,
     "tanh_backward": 3,  # g·(1 − y·y)
     "sigmoid_backward": 3,  # g·(1 − y)·y
     "silu_backward": 9,  # with s = sigmoid(x): g·s·(1 + x·(1 − s))
-    "gelu_backward": 11,  # g·(½·(1 + erf(x/√2)) + x·exp(−½·x·x)/√(2π))
-    "gelu_backward tanh": 19,  # hyperbolic tangent's formula and its derivative
+    "gelu_backward": 10,  # g·(erfc(−x/√2)/2 + x·exp(−½·x·x)/√(2π))
+    "gelu_backward tanh": 17,  # with σ = sigmoid(2u): g·(σ + x·σ·(1 − σ)·2u′), as in kernels/bias_gelu.py
     "native_dropout": 2,  # x·mask·scale
     "native_dropout_backward": 2,
 }
@@ -51,11 +51,12 @@ EACH_INPUT = {
     "linalg_vector_norm": 2,  # square, sum
     "norm": 2,
     "logsumexp": 4,  # max, difference, exp, sum
-    "_softmax": 5,  # max, difference, exp, sum, division
+    **dict.fromkeys(["_softmax", "_safe_softmax"], 5),  # max, difference, exp, sum, division
     "_log_softmax": 5,  # max, difference, exp, sum, difference
     "_softmax_backward_data": 4,  # y·(g − Σ g·y)
     "_log_softmax_backward_data": 4,  # g − exp(y)·Σ g
-    "mse_loss": 3,
+    "binary_cross_entropy_with_logits": 10,  # max(x, 0) − x·t + log(1 + exp(−|x|)), and its mean
+    "mse_loss": 3,  # (x − t)², and its mean
     "mse_loss_backward": 3,
     "_adaptive_avg_pool2d": 1,
     "embedding_dense_backward": 1,  # every row of the gradient is added to its place
@@ -64,13 +65,14 @@ EACH_INPUT = {
 # only moved, selected, compared, drawn at random, or created
 _MOVES = """
     alias arange argmax argmin argsort as_strided bernoulli bincount cat clone col2im constant_pad_nd copy
-    count_nonzero cummax detach diagonal_copy embedding exponential eye fill flip gather im2col index index_copy
-    index_fill index_put index_select isin isnan lift_fresh linspace masked_fill masked_scatter masked_select
-    multinomial native_channel_shuffle nonzero normal one_hot permute_copy pixel_shuffle pixel_unshuffle random
-    randperm reflection_pad1d reflection_pad2d repeat repeat_interleave replication_pad1d replication_pad2d resize
-    roll scalar_tensor scatter searchsorted select_backward select_scatter set slice_backward slice_scatter sort
-    split_with_sizes_copy stack take take_along_dim topk tril triu unfold_copy uniform unique_dim unsafe_split
-    unsafe_split_with_sizes where zero _local_scalar_dense _reshape_alias _to_copy _unique2 _unsafe_index
+    count_nonzero cummax detach diag_embed diagonal_copy embedding exponential eye fill flip gather im2col index
+    index_copy index_fill index_put index_select isin isnan kthvalue lift_fresh linspace masked_fill
+    masked_scatter masked_select multinomial native_channel_shuffle nonzero normal one_hot permute_copy
+    pixel_shuffle pixel_unshuffle random randperm reflection_pad1d reflection_pad2d repeat repeat_interleave
+    replication_pad1d replication_pad2d resize roll scalar_tensor scatter searchsorted select_backward
+    select_scatter set slice_backward slice_scatter sort split_with_sizes_copy stack take take_along_dim topk
+    tril triu unfold_copy uniform unique_dim unsafe_split unsafe_split_with_sizes upsample_nearest1d
+    upsample_nearest2d where zero _local_scalar_dense _reshape_alias _to_copy _unique2 _unsafe_index
     _unsafe_view"""
 MOVES = frozenset(_MOVES.split())
 CREATES = ("empty", "zeros", "ones", "full", "rand", "new_")
@@ -89,6 +91,9 @@ def flops(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result:
         or operation.namespace == "profiler"
     ):
         return 0
+    if not any(tensor.is_floating_point() or tensor.is_complex() for tensor in tensors):
+        # elementwise arithmetic on integers is no FLOP; a product of integer matrices is work of another kind
+        return 0 if name in EACH_INPUT or torch.Tag.pointwise in operation.tags else None
     if name in FORMULAS:
         return FORMULAS[name](args, kwargs, result)
     if operation.overloadpacket in flop_registry:

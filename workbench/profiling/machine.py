@@ -22,7 +22,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from workbench.profiling.timing import CPU_SHARE_NEEDED, cores, thread_count
+from workbench.profiling.clock import cores, thread_count
+from workbench.profiling.timing import CPU_SHARE_NEEDED
 
 LARGE_CACHE = 64 << 20  # bytes; taken where the system does not tell
 MATRIX_SIZE = {"cpu": 1024, "cuda": 8192}

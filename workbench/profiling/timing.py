@@ -2,47 +2,40 @@
 
 Three habits make a timing worth believing:
 
-1. *Interleave.* Every round times every rival once, in an order drawn anew, so that a slow moment of the
-   machine hits all of them. The ratio of two rivals is the median of the ratios *within* rounds; it stays
-   put when the absolute times do not.
-2. *Count processor time, not the clock on the wall.* With one thread the time is the calling thread's own CPU
-   time, which stands still while another program has the core. One exception was measured: at one thread
-   Numba's `omp` and `tbb` layers (and torch) work in the calling thread, but its `workqueue` layer hands
-   the loop to a worker, and `time.thread_time` saw 0.7 ms of 283 ms. So the warm-up compares the thread's CPU
-   time with the process's, and where work is done elsewhere the process's CPU time is used for all rivals.
-   Several threads are timed by the wall clock: their CPU times overlap.
-3. *Say when not to believe it.* A `Timing` carries the share of the processor we were given and the spread of
-   each rival, and calls itself untrusted when either is poor.
+1. *Interleave.* Every round times every rival once, in an order drawn anew, so that a slow moment of the machine hits
+   all of them. The ratio of two rivals is the median of the ratios *within* rounds; it stays put when the absolute
+   times do not.
+2. *Count processor time, not the clock on the wall*, wherever that is honest: see `workbench.profiling.clock`.
+3. *Say when not to believe it.* A `Timing` carries the share of the processor we were given and the spread of each
+   rival, and calls itself untrusted when either is poor.
 """
 
 from __future__ import annotations
 
-import gc
 import math
-import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
-from itertools import repeat
 from statistics import median, quantiles
 
-import numba
 import torch
+
+from workbench.profiling.clock import (
+    CLOCK_NAMES,
+    Sample,
+    choose_clock,
+    collection_off,
+    cores,
+    cpu_share,
+    loops_for,
+    sample,
+    thread_count,
+)
 
 CPU_SHARE_NEEDED = 0.8
 SPREAD_ALLOWED = 0.25
-SAMPLE_SECONDS = 0.002
-
-Clock = Callable[[], float]
-Sample = tuple[float, float, float]  # seconds by the chosen clock, by the wall, of the process's CPU time
-CLOCK_NAMES: dict[Clock, str] = {
-    time.thread_time: "thread CPU time",
-    time.process_time: "process CPU time",
-    time.perf_counter: "wall clock",
-}
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,118 +140,22 @@ def compare(
     order = random.Random(0)
     names = list(calls)
     taken: dict[str, list[Sample]] = {name: [] for name in names}
-    with thread_count(threads), _no_collection():
-        loops = {name: _loops(calls[name], device, once=prepare is not None) for name in names}
-        clock = _choose_clock(calls, loops, threads, device)
+    with thread_count(threads), collection_off():
+        loops = {name: loops_for(calls[name], device, once=prepare is not None) for name in names}
+        clock = choose_clock(calls, loops, threads, device)
         for _ in range(repeats):
             for name in order.sample(names, len(names)):
                 if prepare:
                     prepare()
-                taken[name].append(_sample(calls[name], loops[name], clock, device))
+                taken[name].append(sample(calls[name], loops[name], clock, device))
     return Timing(
-        samples={name: tuple(sample[0] / loops[name] for sample in taken[name]) for name in names},
+        samples={name: tuple(seconds / loops[name] for seconds, _, _ in taken[name]) for name in names},
         clock="CUDA events" if device.type == "cuda" else CLOCK_NAMES[clock],
         cores=cores(),
         threads=threads,
-        cpu_share=_cpu_share(taken, threads, own_thread=clock is time.thread_time),
+        cpu_share=cpu_share(taken, threads, own_thread=clock is time.thread_time),
         device=str(device),
     )
-
-
-def _sample(call: Callable[[], object], loops: int, clock: Clock, device: torch.device) -> Sample:
-    wall, cpu = time.perf_counter(), time.process_time()
-    if device.type == "cuda":
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        stream = torch.cuda.current_stream(device)
-        torch.cuda.synchronize(device)
-        start.record(stream)
-        for _ in repeat(None, loops):
-            call()
-        end.record(stream)
-        torch.cuda.synchronize(device)
-        seconds = start.elapsed_time(end) / 1000  # milliseconds
-    else:
-        begin = clock()
-        for _ in repeat(None, loops):
-            call()
-        seconds = clock() - begin
-    return seconds, time.perf_counter() - wall, time.process_time() - cpu
-
-
-def _cpu_share(taken: Mapping[str, list[Sample]], threads: int, own_thread: bool) -> float:
-    """Processor time we got over what we asked for: as many threads as each call kept at work in its best round."""
-    got = asked = 0.0
-    for samples in taken.values():
-        given = [seconds if own_thread else cpu for seconds, _, cpu in samples]
-        walls = [wall for _, wall, _ in samples]
-        at_work = round(max(cpu / wall for cpu, wall in zip(given, walls, strict=True)))
-        got += sum(given)
-        asked += sum(walls) * min(threads, max(1, at_work))
-    return min(1.0, got / asked)
-
-
-def _loops(call: Callable[[], object], device: torch.device, once: bool) -> int:
-    """How many calls make one sample long enough for the clocks, as `timeit.Timer.autorange` does."""
-    call()  # compiles, allocates, fills the caches
-    enough = max(SAMPLE_SECONDS, *(20 * _step(clock) for clock in CLOCK_NAMES))
-    loops = 1
-    while not once and (wall := _sample(call, loops, time.perf_counter, device)[1]) < enough:
-        loops = max(2 * loops, math.ceil(loops * min(100.0, enough / wall)))
-    return loops
-
-
-def _choose_clock(
-    calls: Mapping[str, Callable[[], object]], loops: Mapping[str, int], threads: int, device: torch.device
-) -> Clock:
-    """The clock that is honest for all of these calls (see the top of this file)."""
-    if threads > 1 or device.type == "cuda":
-        return time.perf_counter
-    for name, call in calls.items():
-        own, _, process = _sample(call, loops[name], time.thread_time, device)
-        if process - own > max(0.2 * process, 50e-6):
-            return time.process_time
-    return time.thread_time
-
-
-def _step(clock: Clock) -> float:
-    """Seconds by which the clock moves when it moves (15.6 ms for CPU time on Windows), least of three."""
-    steps = []
-    for _ in range(3):
-        start = now = clock()
-        while now == start:
-            now = clock()
-        steps.append(now - start)
-    return min(steps)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Garbage collection off, as in `timeit`: it would land on one rival by chance."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def thread_count(threads: int) -> Iterator[None]:
-    """Set torch's and Numba's numbers of threads for a while."""
-    before = torch.get_num_threads(), numba.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        numba.set_num_threads(before[1])
 
 
 def _refuse_bad(calls: Mapping[str, Callable[[], object]], repeats: int, threads: int) -> None:

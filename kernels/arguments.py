@@ -1,0 +1,90 @@
+"""What operations accept, and the one layout their kernels see.
+
+Outputs have x's dtype; sums are kept in float32, in float64 for float64. Weights have x's dtype or, where x is a half
+type (float16, bfloat16), float32. Everything else is refused by name before anything is allocated or launched. Kernels
+see contiguous (rows, width) in the dtype of the sums.
+"""
+
+import functools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+HALF = (torch.float16, torch.bfloat16)
+FLOATS = (*HALF, torch.float32, torch.float64)
+
+
+def check_input(name: str, x: Tensor) -> None:
+    """Refuse anything but a floating-point tensor with at least one axis."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    if x.dtype not in FLOATS:
+        raise TypeError(f"{name} must be float16, bfloat16, float32 or float64, got {x.dtype}")
+    if x.dim() == 0:
+        raise ValueError(f"{name} must have at least one axis, got a scalar")
+
+
+def check_vector(name: str, vector: Tensor, x: Tensor) -> None:
+    """Refuse a weight or bias that is not (width,), on x's device, in x's dtype or float32 beside a half x."""
+    if vector.dtype != x.dtype and not (x.dtype in HALF and vector.dtype == torch.float32):
+        beside = " or float32" if x.dtype in HALF else ""
+        raise TypeError(f"{name} must be {x.dtype}{beside} beside x in {x.dtype}, got {vector.dtype}")
+    if vector.shape != x.shape[-1:]:
+        raise ValueError(
+            f"{name} must have shape {tuple(x.shape[-1:])}, x's last axis, got {tuple(vector.shape)}"
+        )
+    if vector.device != x.device:
+        raise ValueError(f"{name} must be on {x.device} like x, got {vector.device}")
+
+
+def check_alike(name: str, tensor: Tensor, x: Tensor) -> None:
+    """Refuse a tensor that differs from x in shape, dtype or device."""
+    if tensor.dtype != x.dtype:
+        raise TypeError(f"{name} must be {x.dtype} like x, got {tensor.dtype}")
+    if tensor.shape != x.shape:
+        raise ValueError(f"{name} must have x's shape {tuple(x.shape)}, got {tuple(tensor.shape)}")
+    if tensor.device != x.device:
+        raise ValueError(f"{name} must be on {x.device} like x, got {tensor.device}")
+
+
+def follow_autocast(tensors: tuple[Tensor, ...], weight: Tensor | None) -> tuple[Any, ...]:
+    """`tensors` and `weight` as torch.autocast, where it is on, would have them added: promoted to the widest dtype.
+
+    A float32 weight stays beside half tensors, as operations take it. Operations that autocast runs in float32 need
+    nothing more: the sums are float32 in any case, and the result keeps x's dtype.
+    """
+    device = tensors[0].device.type
+    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+        return (*tensors, weight)
+    widest = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+    if weight is not None and torch.promote_types(weight.dtype, widest) == widest:
+        weight = weight.to(widest)
+    return (*(tensor.to(widest) for tensor in tensors), weight)
+
+
+def check_eps(eps: float | None, x: Tensor) -> float:
+    """eps as a float; None is the machine epsilon of the dtype of sums, which is what torch takes."""
+    if eps is None:
+        return torch.finfo(torch.float64 if x.dtype == torch.float64 else torch.float32).eps
+    if isinstance(eps, bool) or not isinstance(eps, (int, float)):
+        raise TypeError(f"eps must be a number or None, got {type(eps).__name__}")
+    if not eps >= 0:
+        raise ValueError(f"eps must not be negative, got {eps}")
+    return float(eps)
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """The tensor, contiguous, in the dtype of sums: half types become float32."""
+    return (tensor.float() if tensor.dtype in HALF else tensor).contiguous()
+
+
+def as_rows(x: Tensor) -> Tensor:
+    """A contiguous tensor seen as (rows, width)."""
+    return x if x.dim() == 2 else x.view(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def rounded(result: Tensor, dtype: torch.dtype) -> Tensor:
+    """The result in its final dtype; asking first is cheaper than a conversion that changes nothing."""
+    return result if result.dtype == dtype else result.to(dtype)

@@ -1,0 +1,51 @@
+"""All operations of the package by name, and the ledger of any of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch._ops import OpOverload
+
+from kernels.add_rms_norm import add_rms_norm_operation
+from kernels.bias_gelu import bias_gelu_backward_operation, bias_gelu_operation
+from kernels.ledger import Ledger
+from kernels.op import NAMESPACE, Operation
+from kernels.rms_norm import rms_norm_backward_operation, rms_norm_operation
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        bias_gelu_operation,
+        bias_gelu_backward_operation,
+        rms_norm_operation,
+        rms_norm_backward_operation,
+        add_rms_norm_operation,
+    )
+}
+
+
+def find(operation: str | Callable[..., Any] | OpOverload) -> Operation:
+    """The declaration behind a name, a public function or an operator of torch's dispatcher.
+
+    Raises ValueError for anything that is not an operation of this package.
+    """
+    if isinstance(operation, OpOverload):
+        namespace, _, name = operation._schema.name.partition("::")
+        name = name if namespace == NAMESPACE else operation._schema.name
+    else:
+        name = operation if isinstance(operation, str) else getattr(operation, "__name__", repr(operation))
+    if name not in OPERATIONS:
+        raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}, got {name}")
+    return OPERATIONS[name]
+
+
+def ledger(
+    operation: str | Callable[..., Any] | OpOverload, *arguments: Tensor | Any, **options: Any
+) -> Ledger:
+    """The bytes and FLOPs of an operation on these arguments, fused and (under `.unfused`) unfused; runs nothing.
+
+    `operation` is a public function such as `kernels.bias_gelu`, its name, or the operator that a dispatch mode sees;
+    backward passes have names too ("bias_gelu_backward"). Arguments are those of the operation; meta tensors will do.
+    Raises ValueError for an unknown operation.
+    """
+    return find(operation).ledger(*arguments, **options)

@@ -1,0 +1,90 @@
+"""CPU twins: a kernel's mathematics as a loop that LLVM turns into vector code for every core.
+
+`@twin` compiles one function twice. *Parallel*: `prange` is shared out over the cores. *Serial*: `prange` is `range`,
+and no other thread has to be woken, which for a small tensor costs more than the work. Sums may be reordered, as any
+vector sum must be; infinities and NaN keep their meaning.
+"""
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from math import isqrt
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numba.extending import register_jitable
+
+from kernels.cache import twin_cache
+
+config: Any = numba.config  # its options are set while Numba starts
+PARALLEL_FROM = 1 << 16  # elements; below, waking the other threads takes longer than the loop
+# the liberties the vectorizer needs, and no more: none of them assumes that numbers are finite
+REORDER = {"reassoc", "contract", "arcp", "nsz"}
+
+# declares a function that twins call; inlined, as no loop around a call is vectorized
+jitable = register_jitable(fastmath=REORDER, error_model="numpy", forceinline=True)
+
+_parallel_region = threading.Lock()  # Numba's portable thread pool aborts when two threads enter it
+_first_process = os.getpid()
+
+
+class Twin:
+    """A function compiled for the CPU, serial and parallel; the size of its first argument decides which one runs."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        functools.update_wrapper(self, function)
+        self.serial = _compile(function, "serial")
+        self.parallel = _compile(function, "parallel")
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run on contiguous CPU tensors and numbers; results are written into the tensors given for them."""
+        arrays = [_array(value) if isinstance(value, torch.Tensor) else value for value in arguments]
+        threads = torch.get_num_threads()
+        # OpenMP's threads do not survive a fork: a forked child, such as a DataLoader's worker, computes alone
+        if arrays[0].size < PARALLEL_FROM or threads == 1 or os.getpid() != _first_process:
+            self.serial(*arrays)
+            return
+        with _parallel_region:
+            before = numba.get_num_threads()
+            numba.set_num_threads(min(threads, config.NUMBA_NUM_THREADS))
+            try:
+                self.parallel(*arrays)
+            finally:
+                numba.set_num_threads(before)
+
+
+def twin(function: Callable[..., None]) -> Twin:
+    """Declare the CPU twin of a GPU kernel: a loop over NumPy arrays that writes its results into its arguments."""
+    return Twin(function)
+
+
+def _array(tensor: torch.Tensor) -> Any:
+    return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
+
+
+def chunks(rows: int) -> int:
+    """Into how many chunks to cut `rows` for a sum over rows: one partial sum each, then one sum of those.
+
+    The number depends on `rows` alone, so results do not change with the number of threads; about √rows partial sums of
+    √rows terms also keep the rounding error of float32 near √rows rather than rows.
+    """
+    return isqrt(rows - 1) + 1 if rows else 0
+
+
+@jitable
+def chunk_bounds(chunk: Any, parts: Any, rows: Any) -> tuple[Any, Any]:
+    """The first row of a chunk and the one after its last."""
+    # prange counts in uint64, and Numba makes a float64 of uint64 and int64 together
+    return np.int64(chunk) * rows // parts, (np.int64(chunk) + 1) * rows // parts
+
+
+def _compile(function: Callable[..., None], variant: str) -> Any:
+    # error_model: dividing by zero gives inf, as in torch, rather than a test at every step that stops vectorization
+    compiled: Any = numba.njit(
+        parallel=variant == "parallel", fastmath=REORDER, error_model="numpy", nogil=True
+    )(function)
+    compiled._cache = twin_cache(function, variant)
+    return compiled
