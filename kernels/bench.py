@@ -4,9 +4,9 @@ Fair means: rivals take turns round by round, each allocates its own result in e
 once. GB/s counts the same bytes for all, the operation's ledger (the fewest that must move), so that a rival which
 moves more shows as slower. A copy of the same size takes its turns too, into a new tensor: "% of copy" says how near a
 rival comes to the speed at which this machine makes a new tensor out of an old one. For a large tensor most of that
-can be the system handing out fresh memory, page by page (seen on Linux: 3.6 GB/s with fresh pages, 25 without); a small
-one stays in the cache, as its rivals do. `THP_MEM_ALLOC_ENABLE=1`, a variable of torch's own, lets all rivals alike have
-their memory in pages of 2 MB: what is left then is more of the operation and less of the system.
+can be the system handing out fresh memory, page by page (seen on Linux: 3.6 GB/s with fresh pages, 25 without); a
+small one stays in the cache, as its rivals do. `THP_MEM_ALLOC_ENABLE=1`, a variable of torch's own, lets all rivals
+alike have their memory in pages of 2 MB: what is left then is more of the operation and less of the system.
 
 On a GPU the time is read off CUDA events, and the level-2 cache is emptied before every call.
 """
