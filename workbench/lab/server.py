@@ -1,8 +1,8 @@
 """Opens JupyterLab on the learner's copy of the lessons.
 
-JupyterLab's own application runs in this process, on 127.0.0.1 and with its token. Between making the server,
-which binds the port, and starting it, the address is known for certain and can be told. A kernel runs the Python
-that runs the server, so a lesson finds the packages that this command found.
+JupyterLab's own application runs in this process, on 127.0.0.1 and with its token. It listens as soon as its event
+loop runs; the address is told right after, when it is certain and answers. A kernel runs the Python that runs the
+server, so a lesson finds the packages that this command found.
 """
 
 from __future__ import annotations
@@ -89,10 +89,9 @@ def serve(folder: Path, port: int | None, browser: bool) -> None:
     from jupyterlab.labapp import LabApp
 
     server = LabApp.initialize_server(arguments(folder, port, browser))
-    print(announcement(server, port, browser), flush=True)
-    server.identity_provider.token_generated = (
-        False  # the address is told; or it comes once more, in the log's way
-    )
+    # the loop calls in order, and listening was put there first
+    server.io_loop.add_callback(print, announcement(server, port, browser), flush=True)
+    server.identity_provider.token_generated = False  # else the log tells the address again, in its own way
     server.start()
 
 
