@@ -10,7 +10,8 @@ from workbench.widgets.explorer import Explorer
 from workbench.widgets.fusion_ladder import fusion_ladder
 from workbench.widgets.gallery import gallery
 from workbench.widgets.machine_roof import machine_roof
-from workbench.widgets.scene import Circle, Line, Polyline, Rect, Scene, Text
+from workbench.widgets.scene import Scene
+from workbench.widgets.shapes import Circle, Line, Polyline, Rect, Text
 from workbench.widgets.where_to_fuse import where_to_fuse
 
 __all__ = [

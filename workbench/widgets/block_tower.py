@@ -12,7 +12,8 @@ from torch import nn
 
 from workbench.widgets.controls import Range, Select
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Rect, Scene, Shape, Text
+from workbench.widgets.scene import Scene
+from workbench.widgets.shapes import Rect, Shape, Text
 from workbench.widgets.style import BLUE, GREEN, INK, ORANGE, PAPER, QUIET, SKY, VERMILLION
 
 UNIT = 5.0  # drawn width of one number, in scene units

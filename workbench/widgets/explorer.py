@@ -16,7 +16,8 @@ import traitlets
 
 from workbench.widgets.base import HERE, NativeWidget, module
 from workbench.widgets.controls import Control
-from workbench.widgets.scene import Scene, Text
+from workbench.widgets.scene import Scene
+from workbench.widgets.shapes import Text
 from workbench.widgets.style import INK, QUIET
 
 State = dict[str, Any]

@@ -19,7 +19,8 @@ from workbench.widgets.axes import Scale, with_unit
 from workbench.widgets.chains import Chain, Trip, chain_named, trips
 from workbench.widgets.controls import Select, Toggle
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Line, Rect, Scene, Shape, Text
+from workbench.widgets.scene import Scene
+from workbench.widgets.shapes import Line, Rect, Shape, Text
 from workbench.widgets.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 
 WIDTH, HEIGHT = 900.0, 448.0

@@ -19,13 +19,13 @@ from matplotlib.patches import Circle as CirclePatch
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 from matplotlib.textpath import TextPath
 
-from workbench.widgets.scene import Circle, Line, Painted, Polyline, Rect, Scene, Shape, Text
+from workbench.widgets.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
 from workbench.widgets.style import PAPER
 
 ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
-def draw(scene: Scene, scale: float) -> bytes:
+def draw(scene: Canvas, scale: float) -> bytes:
     """The scene as PNG bytes, `scale` pixels a unit; neither date nor version is written into the file."""
     with mpl.rc_context():
         mpl.rcdefaults()

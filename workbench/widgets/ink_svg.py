@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from workbench.widgets.scene import Circle, Line, Painted, Polyline, Rect, Scene, Shape, Text
+from workbench.widgets.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
 
 Value = str | float
 
 
-def draw(scene: Scene) -> str:
+def draw(scene: Canvas) -> str:
     """The scene as SVG; `viewBox` without width and height lets the page choose the size."""
     box = " ".join(number(n) for n in (0, scene.top, scene.width, scene.height))
     body = "\n".join(transcribe(shape) for shape in scene.drawn())

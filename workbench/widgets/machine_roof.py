@@ -21,7 +21,8 @@ from typing import Protocol
 from workbench.widgets.axes import Scale, with_unit
 from workbench.widgets.controls import Select
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Circle, Line, Polyline, Rect, Scene, Shape, Text
+from workbench.widgets.scene import Scene
+from workbench.widgets.shapes import Circle, Line, Polyline, Rect, Shape, Text
 from workbench.widgets.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 
 WIDTH, HEIGHT = 900.0, 400.0

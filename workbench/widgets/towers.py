@@ -14,7 +14,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.widgets.scene import Point, Polyline, Rect, Shape, Text
+from workbench.widgets.shapes import Point, Polyline, Rect, Shape, Text
 from workbench.widgets.style import BLUE, FILLS, GREEN, INK, PAPER, QUIET, VERMILLION, YELLOW
 
 LEFT, MIDDLE, RIGHT = 8.0, 205.0, 402.0

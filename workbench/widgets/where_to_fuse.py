@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from workbench.widgets.axes import Scale, spread_out
 from workbench.widgets.controls import Range, Select
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Circle, Line, Polyline, Scene, Shape, Text
+from workbench.widgets.scene import Scene
+from workbench.widgets.shapes import Circle, Line, Polyline, Shape, Text
 from workbench.widgets.style import EDGE, INK, PAPER, QUIET, VERMILLION
 from workbench.widgets.towers import towers
 
