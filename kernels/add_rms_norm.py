@@ -20,21 +20,23 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from kernels.arguments import (
+    as_real,
     as_rows,
     check_alike,
     check_eps,
     check_input,
     check_vector,
     follow_autocast,
+    or_empty,
     rounded,
     widened,
 )
-from kernels.backend import cuda, gpu_kernel, launch, runs_on_gpu, with_types
+from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu, with_types
 from kernels.lanes import MAX_THREADS, block_sum
 from kernels.ledger import Ledger, entry, imagine
 from kernels.op import Gradient, Operation
-from kernels.rms_norm import as_real, grid, norm_steps, optional, rms_norm_backward_operation
 from kernels.rms_norm import reference as rms_norm_reference
+from kernels.rms_norm_backward import normalizing_steps, rms_norm_backward_operation
 from kernels.twin import twin
 
 
@@ -87,9 +89,9 @@ def _launch(x: Tensor, residual: Tensor, weight: Tensor | None, eps: float) -> t
     normed, summed = torch.empty_like(wide), torch.empty_like(wide)
     if normed.numel():
         rows = as_rows(wide)
-        tensors = (rows, as_rows(wide_residual), optional(weight, rows), as_rows(normed), as_rows(summed))
+        tensors = (rows, as_rows(wide_residual), or_empty(weight, rows), as_rows(normed), as_rows(summed))
         if runs_on_gpu(x):
-            launch(add_rms_norm_kernel, *grid(rows), *tensors, as_real(eps, rows))
+            launch(add_rms_norm_kernel, *row_grid(rows, MAX_THREADS), *tensors, as_real(eps, rows))
         else:
             add_rms_norm_twin(*tensors, eps)
     return rounded(normed, x.dtype), rounded(summed, x.dtype)
@@ -123,7 +125,7 @@ def _backward(ctx: Any, grad_normed: Tensor | None, grad_summed: Tensor | None) 
 
 def _ledger(x: Tensor, residual: Tensor, weight: Tensor | None = None, eps: float | None = None) -> Ledger:
     full = imagine(x, *x.shape)
-    steps = (entry("add", (x, residual), (full,), x.numel()), *norm_steps(full, weight))
+    steps = (entry("add", (x, residual), (full,), x.numel()), *normalizing_steps(full, weight))
     return entry(
         "add_rms_norm", (x, residual, weight), (full, full), sum(step.flops for step in steps), steps
     )

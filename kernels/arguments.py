@@ -9,6 +9,7 @@ import functools
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -83,6 +84,16 @@ def widened(tensor: Tensor) -> Tensor:
 def as_rows(x: Tensor) -> Tensor:
     """A contiguous tensor seen as (rows, width)."""
     return x if x.dim() == 2 else x.view(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def or_empty(weight: Tensor | None, rows: Tensor) -> Tensor:
+    """The weight in the rows' dtype; an empty tensor stands for one left out."""
+    return rows.new_empty(0) if weight is None else rounded(weight, rows.dtype).contiguous()
+
+
+def as_real(eps: float, rows: Tensor) -> Any:
+    """eps in the rows' dtype: a float64 would make a float32 kernel compute in float64."""
+    return np.float64(eps) if rows.dtype == torch.float64 else np.float32(eps)
 
 
 def rounded(result: Tensor, dtype: torch.dtype) -> Tensor:

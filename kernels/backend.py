@@ -10,7 +10,6 @@ their GPU kernels.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +20,13 @@ from numba import types
 __all__ = [
     "SIMULATING",
     "blocks",
+    "column_grid",
     "cuda",
     "device_function",
     "gpu_kernel",
     "gpu_present",
     "launch",
+    "row_grid",
     "runs_on_gpu",
     "threads_for",
     "with_types",
@@ -74,14 +75,25 @@ def runs_on_gpu(tensor: torch.Tensor) -> bool:
     return tensor.is_cuda or SIMULATING
 
 
-def blocks(items: int, per_block: int, most: int = 65535) -> int:
-    """The number of blocks that covers `items`, at most `most` (the grid's limit in y and z)."""
-    return max(1, min(math.ceil(items / per_block), most))
+def blocks(items: int, per_block: int) -> int:
+    """The number of blocks that covers `items`."""
+    return -(-items // per_block)
 
 
 def threads_for(width: int, most: int) -> int:
     """Threads for a block that covers a row of `width`: a power of two from one warp (32) to `most`."""
     return max(32, min(1 << (width - 1).bit_length(), most)) if width else 32
+
+
+def row_grid(rows: torch.Tensor, most_threads: int) -> tuple[tuple[int], tuple[int]]:
+    """A block for each row of (rows, width), of as many threads as the row can use; with many rows, several each."""
+    return (min(rows.shape[0], 1024),), (threads_for(rows.shape[1], most_threads),)
+
+
+def column_grid(rows: torch.Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+    """A thread for each column of (rows, width), and up to 256 blocks that share its rows."""
+    threads = threads_for(rows.shape[1], 128)
+    return (blocks(rows.shape[1], threads), min(rows.shape[0], 256)), (threads, 1)
 
 
 def launch(kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:

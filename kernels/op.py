@@ -60,12 +60,12 @@ class Operation:
     kernels: tuple[
         tuple[Any, tuple[Any, ...]], ...
     ] = ()  # GPU kernels, each with Numba types to compile it for
-    _function: Any = field(init=False, repr=False)  # the autograd.Function of the short way
+    _differentiable: Any = field(init=False, repr=False)  # the short way where a gradient is wanted
     _registered: Any = field(init=False, repr=False)  # the operator in torch's dispatcher
 
     def __post_init__(self) -> None:
         gradient = self.gradient or _refused(self.name)
-        object.__setattr__(self, "_function", _autograd_function(self.name, self.launcher, gradient))
+        object.__setattr__(self, "_differentiable", _autograd_function(self.name, self.launcher, gradient))
         object.__setattr__(self, "_registered", _register(self, gradient))
 
     @property
@@ -79,7 +79,7 @@ class Operation:
         if not _unwatched(arguments):
             return self._registered(*arguments)
         if torch.is_grad_enabled() and _wants_gradient(arguments):
-            return self._function.apply(*arguments)
+            return self._differentiable(*arguments)
         return self.launcher(*arguments)
 
 
@@ -114,7 +114,9 @@ def _autograd_function(name: str, launcher: Callable[..., Any], gradient: Gradie
         return output
 
     members = {"forward": staticmethod(forward), "backward": staticmethod(gradient.backward)}
-    return type(name, (torch.autograd.Function,), members)
+    function: Any = type(name, (torch.autograd.Function,), members)
+    # straight to apply's part in C++: its part in Python serves torch.func's transforms, which do not come this way
+    return super(torch.autograd.Function, function).apply
 
 
 def _register(operation: Operation, gradient: Gradient) -> Any:

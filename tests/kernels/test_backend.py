@@ -52,6 +52,4 @@ def test_threads_are_whole_warps_and_a_power_of_two(width, most):
 @given(st.integers(0, 10**9), st.integers(1, 1024))
 def test_blocks_cover_all_items(items, per_block):
     count = blocks(items, per_block)
-    assert 1 <= count <= 65535
-    assert count == 65535 or count * per_block >= items
-    assert count == 1 or (count - 1) * per_block < items
+    assert (count - 1) * per_block < items <= count * per_block

@@ -70,7 +70,8 @@ def ulps(found, exact):
 
 
 @pytest.mark.parametrize(
-    ("name", "low", "high", "largest"), [("exp", -104, 88.72, 2), ("erf", -6, 6, 3), ("tanh", -12, 12, 2)]
+    ("name", "low", "high", "largest"),
+    [("exp", -104, 88.72, 2.5), ("erf", -6, 6, 3.5), ("tanh", -12, 12, 2.5)],
 )
 def test_error_in_units_of_the_last_place(name, low, high, largest):
     x = sample(low, high)
@@ -80,8 +81,8 @@ def test_error_in_units_of_the_last_place(name, low, high, largest):
 def test_error_of_the_normal_distribution():
     x = sample(-40, 40)
     error = (run("normal_cdf", x).double() - EXACT["normal_cdf"](x.double())).abs()
-    assert error.max() <= 2.5e-7
-    assert (error * x.abs()).max() <= 2.5e-7  # what it adds to GELU
+    assert error.max() <= 3e-7
+    assert (error * x.abs()).max() <= 3e-7  # what it adds to GELU
 
 
 def test_gelu_is_more_exact_than_torchs():
