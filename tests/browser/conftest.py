@@ -237,6 +237,8 @@ class Lab:
         self.command("apputils:change-theme", theme=name)
         light = str(name == "JupyterLab Light").lower()
         self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+        # JupyterLab covers the page while it changes
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def close(self) -> None:
         """Shuts the notebook's kernel down, so that kernels do not pile up over a session of tests."""

@@ -71,12 +71,12 @@ def operator_arguments():
     yield "rms_norm_backward", (grad, x, w, 1e-6, None, False, True)
 
 
-@pytest.mark.parametrize(("name", "arguments"), operator_arguments())
+@pytest.mark.parametrize(("name", "arguments"), list(operator_arguments()))
 def test_opcheck(name, arguments):
     torch.library.opcheck(getattr(torch.ops.workbench, name).default, arguments)
 
 
-@pytest.mark.parametrize(("name", "arguments"), operator_arguments())
+@pytest.mark.parametrize(("name", "arguments"), list(operator_arguments()))
 def test_operator_agrees_with_its_reference(name, arguments):
     found, expected = OPERATIONS[name](*arguments), OPERATIONS[name].reference(*arguments)
     found, expected = (value if isinstance(value, tuple) else (value,) for value in (found, expected))
