@@ -21,6 +21,7 @@ from pathlib import Path
 from workbench.atomic import replacing, write_atomically
 from workbench.lab import manifest as manifests
 from workbench.lab.manifest import Manifest, fingerprint
+from workbench.lab.unspoiled import unspoiled
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "lessons"
@@ -61,7 +62,7 @@ def refresh(source: Path, copy: Path) -> Report:
     manifest, report = manifests.read(copy), Report()
     for name in published(source):
         try:
-            _lay(name, (source / name).read_bytes(), copy, manifest, report)
+            _lay(name, unspoiled((source / name).read_bytes()), copy, manifest, report)
         except (Touched, FileExistsError, NotADirectoryError):  # the last two: a file has our folder's name
             report.kept.append(name)
     manifests.write(copy, manifest)
@@ -82,7 +83,7 @@ def reset(lesson: str, source: Path, copy: Path) -> Path | None:
     name, target = found[0], copy / found[0]
     if target.is_dir():
         raise ValueError(f"lesson: {target} is a folder of yours; move it away first")
-    content, there, backup = (source / name).read_bytes(), _read(target), None
+    content, there, backup = unspoiled((source / name).read_bytes()), _read(target), None
     if there is not None and there != content:
         backup = backup_name(target)
         write_atomically(backup, there)
