@@ -101,7 +101,10 @@ def test_asks_for_its_token(lab: str) -> None:
 def test_stays_off_the_network(lab: str) -> None:
     page = re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', ask(lab, "/lab"), re.DOTALL)
     assert page is not None
-    assert json.loads(page.group(1))["news"] == {"disabled": True}
+    config = json.loads(page.group(1))
+    assert config["news"] == {"disabled": True}
+    # nor does it ask a newcomer, over the page, whether it may
+    assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
     assert json.loads(ask(lab, "/lab/api/update")) == {"notification": None}
 
 

@@ -19,6 +19,7 @@ from workbench.lab import lessons
 
 FIRST_PORT = 8888
 START = "0_start.ipynb"
+SETTINGS = Path(__file__).with_name("jupyter")  # what JupyterLab reads of ours, beside the user's own
 
 
 def has_display(platform: str, environment: Mapping[str, str]) -> bool:
@@ -85,6 +86,9 @@ def announcement(server: Any, port: int | None, opened: bool) -> str:
 
 def serve(folder: Path, port: int | None, browser: bool) -> None:
     """Runs JupyterLab on `folder` until it is stopped."""
+    # JupyterLab asks a newcomer whether to fetch news; there is no option for that, only a file on its path
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS), *([others] if others else [])])
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # a kernel of the same name in the home folder must not win
     from jupyterlab.labapp import LabApp
 
