@@ -19,10 +19,11 @@ FLOORS = [
     {"workbench.doctor", "workbench.lab"},
     {"workbench.learn"},
     {"workbench.exercises", "workbench.widgets"},
-    {"workbench.mixing"},
-    {"workbench.training", "workbench.fusion"},
+    {"workbench.mixing", "workbench.pronounce"},
+    {"workbench.training", "workbench.fusion", "workbench.topologies"},
+    {"workbench.fabric"},
     {"workbench.data", "workbench.blocks"},
-    {"workbench.profiling"},
+    {"workbench.profiling", "workbench.drawing"},
     {"workbench.atomic", "kernels"},
 ]
 # programs that stand on top of their package

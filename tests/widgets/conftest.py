@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from workbench.drawing.ink_png import text_width
 from workbench.widgets import Scene, Text
-from workbench.widgets.ink_png import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]  # left, top, right, bottom

@@ -73,7 +73,7 @@ explorer
 """
     still = "explorer.figure(n=5)"
     plot = (
-        "from workbench.widgets import style\nstyle.use()\nimport matplotlib.pyplot as plt\n"
+        "from workbench.drawing import style\nstyle.use()\nimport matplotlib.pyplot as plt\n"
         "figure, axes = plt.subplots()\nstyle.show(figure, alt='an empty chart')"
     )
     book = nbformat.v4.new_notebook(

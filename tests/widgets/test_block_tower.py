@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.drawing.shapes import Rect, Text
 from workbench.widgets.block_tower import JOINTS, TRUNK_WIDTH, block_tower, frame, stack
-from workbench.widgets.shapes import Rect, Text
 
 cuts = st.integers(1, 8).map(lambda steps: 8 * steps)
 

@@ -4,14 +4,14 @@ Start with `scene.py` (what a picture is), then `explorer.py` (how one moves). W
 name, that name here is the explorer; `from workbench.widgets.machine_roof import roof` reaches the rest of the file.
 """
 
+from workbench.drawing.scene import Scene
+from workbench.drawing.shapes import Circle, Line, Polyline, Rect, Text
 from workbench.widgets.block_tower import block_tower
 from workbench.widgets.controls import Range, Select, Toggle
 from workbench.widgets.explorer import Explorer
 from workbench.widgets.fusion_ladder import fusion_ladder
 from workbench.widgets.gallery import gallery
 from workbench.widgets.machine_roof import machine_roof
-from workbench.widgets.scene import Scene
-from workbench.widgets.shapes import Circle, Line, Polyline, Rect, Text
 from workbench.widgets.where_to_fuse import where_to_fuse
 
 __all__ = [

@@ -22,7 +22,7 @@ from typing import Any
 
 import anywidget
 
-from workbench.widgets.scene import Scene
+from workbench.drawing.scene import Scene
 
 HERE = Path(__file__).parent
 

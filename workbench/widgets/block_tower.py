@@ -10,11 +10,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from workbench.drawing.scene import Scene
+from workbench.drawing.shapes import Rect, Shape, Text
+from workbench.drawing.style import BLUE, GREEN, INK, ORANGE, PAPER, QUIET, SKY, VERMILLION
 from workbench.widgets.controls import Range, Select
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Scene
-from workbench.widgets.shapes import Rect, Shape, Text
-from workbench.widgets.style import BLUE, GREEN, INK, ORANGE, PAPER, QUIET, SKY, VERMILLION
 
 UNIT = 5.0  # drawn width of one number, in scene units
 MIDDLE, TOP_FACE, JOINT_FACE, BASE = 380.0, 105.0, 188.0, 304.0

@@ -14,11 +14,11 @@ from typing import Any
 
 import traitlets
 
+from workbench.drawing.scene import Scene
+from workbench.drawing.shapes import Text
+from workbench.drawing.style import INK, QUIET
 from workbench.widgets.base import HERE, NativeWidget, module
 from workbench.widgets.controls import Control
-from workbench.widgets.scene import Scene
-from workbench.widgets.shapes import Text
-from workbench.widgets.style import INK, QUIET
 
 State = dict[str, Any]
 

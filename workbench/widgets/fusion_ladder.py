@@ -15,13 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from workbench.widgets.axes import Scale, with_unit
+from workbench.drawing.axes import Scale, with_unit
+from workbench.drawing.scene import Scene
+from workbench.drawing.shapes import Line, Rect, Shape, Text
+from workbench.drawing.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 from workbench.widgets.chains import Chain, Trip, chain_named, trips
 from workbench.widgets.controls import Select, Toggle
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Scene
-from workbench.widgets.shapes import Line, Rect, Shape, Text
-from workbench.widgets.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 
 WIDTH, HEIGHT = 900.0, 448.0
 LEFT, RIGHT, INSET = 96.0, 892.0, 24.0

@@ -11,7 +11,7 @@ from textwrap import fill
 import matplotlib.pyplot as plt
 
 from workbench.data import EmojiPart
-from workbench.widgets import style
+from workbench.drawing import style
 
 
 def gallery(part: EmojiPart, categories: Sequence[str], columns: int = 4) -> None:

@@ -18,12 +18,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from workbench.widgets.axes import Scale, with_unit
+from workbench.drawing.axes import Scale, with_unit
+from workbench.drawing.scene import Scene
+from workbench.drawing.shapes import Circle, Line, Polyline, Rect, Shape, Text
+from workbench.drawing.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 from workbench.widgets.controls import Select
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Scene
-from workbench.widgets.shapes import Circle, Line, Polyline, Rect, Shape, Text
-from workbench.widgets.style import BLUE, EDGE, INK, PAPER, QUIET, VERMILLION
 
 WIDTH, HEIGHT = 900.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 74.0, 610.0, 34.0, 338.0  # the chart

@@ -14,8 +14,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.widgets.shapes import Point, Polyline, Rect, Shape, Text
-from workbench.widgets.style import BLUE, FILLS, GREEN, INK, PAPER, QUIET, VERMILLION, YELLOW
+from workbench.drawing.shapes import Point, Polyline, Rect, Shape, Text
+from workbench.drawing.style import BLUE, FILLS, GREEN, INK, PAPER, QUIET, VERMILLION, YELLOW
 
 LEFT, MIDDLE, RIGHT = 8.0, 205.0, 402.0
 HEIGHT, GAP, PEG = 50.0, 4.0, 12.0

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.widgets.axes import Scale, spread_out
+from workbench.drawing.axes import Scale, spread_out
+from workbench.drawing.scene import Scene
+from workbench.drawing.shapes import Circle, Line, Polyline, Shape, Text
+from workbench.drawing.style import EDGE, INK, PAPER, QUIET, VERMILLION
 from workbench.widgets.controls import Range, Select
 from workbench.widgets.explorer import Explorer, State
-from workbench.widgets.scene import Scene
-from workbench.widgets.shapes import Circle, Line, Polyline, Shape, Text
-from workbench.widgets.style import EDGE, INK, PAPER, QUIET, VERMILLION
 from workbench.widgets.towers import towers
 
 WIDTH, HEIGHT = 900.0, 384.0

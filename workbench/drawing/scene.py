@@ -11,8 +11,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from workbench.widgets import ink_svg
-from workbench.widgets.shapes import Canvas
+from workbench.drawing import ink_svg
+from workbench.drawing.shapes import Canvas
 
 
 class Scene(Canvas):
@@ -24,7 +24,7 @@ class Scene(Canvas):
 
     def png(self, scale: float = 2.0) -> bytes:
         """The picture as PNG bytes on white, `scale` pixels a unit."""
-        from workbench.widgets.ink_png import draw  # brings matplotlib, half a second: only when needed
+        from workbench.drawing.ink_png import draw  # brings matplotlib, half a second: only when needed
 
         return draw(self, scale)
 

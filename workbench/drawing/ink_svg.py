@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from workbench.widgets.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
+from workbench.drawing.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
 
 Value = str | float
 

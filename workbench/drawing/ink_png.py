@@ -19,8 +19,8 @@ from matplotlib.patches import Circle as CirclePatch
 from matplotlib.patches import FancyBboxPatch, Patch, Polygon, Rectangle
 from matplotlib.textpath import TextPath
 
-from workbench.widgets.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
-from workbench.widgets.style import PAPER
+from workbench.drawing.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
+from workbench.drawing.style import PAPER
 
 ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 

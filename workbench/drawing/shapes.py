@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from workbench.widgets.style import INK, PAPER
+from workbench.drawing.style import INK, PAPER
 
 Point = tuple[float, float]
 

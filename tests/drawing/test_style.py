@@ -1,12 +1,12 @@
 import base64
-import inspect
 import io
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
-from workbench.widgets import style
+from workbench.drawing import style
+from workbench.widgets import base
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def test_inks_can_be_read_on_white_and_fills_could_not():
 
 
 def test_neutral_colors_follow_the_theme():
-    css = inspect.getfile(style).replace("style.py", "base.css")
-    with open(css, encoding="utf-8") as file:
-        rules = file.read()
+    rules = (base.HERE / "base.css").read_text(encoding="utf-8")
     for color in (style.INK, style.QUIET, style.EDGE, style.PAPER):
         assert f'[fill="{color}"]' in rules
         assert f'[stroke="{color}"]' in rules

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.widgets.axes import Scale, spread_out, with_unit
+from workbench.drawing.axes import Scale, spread_out, with_unit
 
 positive = st.floats(1e-6, 1e9)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.drawing.ink_png import text_width
 from workbench.widgets import Circle, Line, Polyline, Rect, Scene, Text
-from workbench.widgets.ink_png import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
