@@ -1,0 +1,162 @@
+"""Changing a fabric's blocks: one for another (`swap`), or one beside another (`parallel`).
+
+The new block is checked first where it will stand; a fabric that would no longer fit stays as it was. No other block
+is touched: its weights, and their names in the state dict, are the same objects as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from workbench.blocks.merge import Add, Concat, Gate, Mean
+from workbench.fabric.block import as_part
+from workbench.fabric.check import check, floating, on_meta, sample
+from workbench.fabric.graph import Graph, Source
+from workbench.fabric.part import Part
+from workbench.profiling import meter
+
+COMBINE = ("add", "mean", "concat", "gate")
+Pair = tuple[int, int]  # before and after
+
+
+class Weighed(NamedTuple):
+    """A fabric's parameters, the FLOPs and bytes of one forward pass, and what could not be counted."""
+
+    parameters: int
+    flops: int
+    bytes: int
+    uncounted: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Change:
+    """What a change did to the whole fabric, each before and after: parameters, FLOPs and bytes of one forward pass.
+
+    FLOPs and bytes are counted at the sizes of the check; operations without a formula are `uncounted`.
+    """
+
+    what: str
+    parameters: Pair
+    flops: Pair
+    bytes: Pair
+    uncounted: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        pairs = {"parameters": self.parameters, "FLOP": self.flops, "bytes": self.bytes}
+        told = ", ".join(f"{name} {before:,} → {after:,}" for name, (before, after) in pairs.items())
+        more = f" (FLOP uncounted: {', '.join(self.uncounted)})" if self.uncounted else ""
+        return f"{self.what}: {told}{more}"
+
+
+def swap(root: Graph, path: str, module: nn.Module, sources: Sequence[Source] | None = None) -> Change:
+    """Puts `module` in the place of the block at `path`, such as "decoder.attention".
+
+    It reads what the old block read, or `sources`. A module without a contract of its own gets the old one's. Raises
+    KeyError for a path that leads nowhere, ContractError when the new block does not fit; nothing is changed then.
+    """
+    graph, name = find(root, path)
+    old = graph.part(name)
+    new = _placed(as_part(module, old.contract), like=old, root=root)
+    reads = graph.nodes[name].sources if sources is None else tuple(sources)
+    before = _work(root)
+    saved = _wiring(graph)
+    try:
+        graph.set_node(name, new, reads)
+        graph.rewire(*_wiring(graph))
+        return _change(f"swap {path}", before, root)
+    except Exception:
+        graph.set_node(name, old, saved[0][name])
+        graph.rewire(*saved)
+        raise
+
+
+def parallel(root: Graph, path: str, module: nn.Module, combine: str | nn.Module = "add") -> Change:
+    """Sets `module` beside the block at `path`; both read the same, and `combine` joins what they give.
+
+    The new nodes are `<name>_beside` and `<name>_joined`; who read the old block reads the join. Of several outputs
+    the first is joined, the others stay the old block's. `combine` is "add", "mean", "concat", "gate" or a module with
+    two inputs. Raises as `swap` does, and ValueError for another `combine`.
+    """
+    graph, name = find(root, path)
+    old = graph.part(name)
+    beside, joined = f"{name}_beside", f"{name}_joined"
+    if beside in graph.nodes:
+        raise ValueError(f"path: {path!r} has a block beside it already; set this one beside {joined!r}")
+    new = _placed(as_part(module, old.contract), like=old, root=root)
+    join = _placed(as_part(_joiner(combine, root, path)), like=old, root=root)
+    before, saved = _work(root), _wiring(graph)
+    first = (name, f"{name}.{old.contract.outputs[0].name}")
+    try:
+        graph.set_node(beside, new, saved[0][name])
+        graph.set_node(joined, join, (name, beside))
+        sources: dict[str, tuple[Source, ...]] = {}
+        for other, reads in saved[0].items():
+            sources[other] = tuple(joined if read in first else read for read in reads)
+            if other == name:
+                sources |= {beside: reads, joined: (name, beside)}
+        graph.rewire(sources, tuple(joined if read in first else read for read in saved[1]))
+        return _change(f"{type(module).__name__} beside {path}", before, root)
+    except Exception:
+        graph.rewire(*saved)
+        raise
+
+
+def find(root: Graph, path: str) -> tuple[Graph, str]:
+    """The graph that holds the block at `path`, and its name there. Raises KeyError."""
+    *outer, name = path.split(".")
+    graph: Any = root
+    for step in outer:
+        inner = graph.part(step) if isinstance(graph, Graph) else None
+        graph = getattr(inner, "body", inner)  # a loop's body is meant when the loop is named
+    if not isinstance(graph, Graph):
+        raise KeyError(f"{path!r}: {'.'.join(outer)} is a single block, there is nothing inside to change")
+    graph.part(name)
+    return graph, name
+
+
+def _wiring(graph: Graph) -> tuple[dict[str, tuple[Source, ...]], tuple[str, ...]]:
+    return {name: node.sources for name, node in graph.nodes.items()}, graph.returns
+
+
+def _placed(new: Part, like: Part, root: Graph) -> Part:
+    """The new part on the fabric's device and in the old one's mode."""
+    parameter = next(iter([*like.parameters(), *root.parameters()]), torch.empty(0))
+    return new.to(parameter.device).train(like.training)
+
+
+def _joiner(combine: str | nn.Module, root: Graph, path: str) -> nn.Module:
+    if isinstance(combine, nn.Module):
+        return combine
+    if combine not in COMBINE:
+        raise ValueError(f"combine: expected one of {', '.join(COMBINE)} or a module, got {combine!r}")
+    if combine == "gate":
+        graph, name = find(root, path)
+        sources = {path, f"{path}.{graph.part(name).contract.outputs[0].name}"}
+        width = next(edge.shape[-1] for edge in check(root, (), {}).edges if edge.source in sources)
+        return Gate(width)
+    return {"add": Add, "mean": Mean, "concat": Concat}[combine]()
+
+
+def _work(root: Graph) -> Weighed:
+    twin = on_meta(root)
+    count = meter(twin, *sample(root.contract, {}, floating(root)))
+    parameters = sum(parameter.numel() for parameter in root.parameters())
+    return Weighed(parameters, count.flops, count.bytes, tuple(count.uncounted))
+
+
+def _change(what: str, before: Weighed, root: Graph) -> Change:
+    """Checks the changed fabric and weighs it."""
+    check(root, (), {})
+    after = _work(root)
+    return Change(
+        what,
+        (before.parameters, after.parameters),
+        (before.flops, after.flops),
+        (before.bytes, after.bytes),
+        tuple(sorted({*before.uncounted, *after.uncounted})),
+    )
