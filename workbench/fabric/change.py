@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from workbench.blocks.merge import Add, Concat, Gate, Mean
+from workbench.fabric.axis import ContractError
 from workbench.fabric.block import as_part
 from workbench.fabric.check import check, floating, on_meta, sample
 from workbench.fabric.graph import Graph, Source
@@ -21,15 +22,15 @@ from workbench.fabric.part import Part
 from workbench.profiling import meter
 
 COMBINE = ("add", "mean", "concat", "gate")
-Pair = tuple[int, int]  # before and after
+Pair = tuple[int | None, int]  # before (None: it did not fit, so nothing could be counted) and after
 
 
 class Weighed(NamedTuple):
-    """A fabric's parameters, the FLOPs and bytes of one forward pass, and what could not be counted."""
+    """A fabric's parameters, the FLOPs and bytes of one forward pass (None: it does not fit), and what is uncounted."""
 
     parameters: int
-    flops: int
-    bytes: int
+    flops: int | None
+    bytes: int | None
     uncounted: tuple[str, ...]
 
 
@@ -48,7 +49,10 @@ class Change:
 
     def __repr__(self) -> str:
         pairs = {"parameters": self.parameters, "FLOP": self.flops, "bytes": self.bytes}
-        told = ", ".join(f"{name} {before:,} → {after:,}" for name, (before, after) in pairs.items())
+        told = ", ".join(
+            f"{name} {'?' if before is None else f'{before:,}'} → {after:,}"
+            for name, (before, after) in pairs.items()
+        )
         more = f" (FLOP uncounted: {', '.join(self.uncounted)})" if self.uncounted else ""
         return f"{self.what}: {told}{more}"
 
@@ -63,7 +67,7 @@ def swap(root: Graph, path: str, module: nn.Module, sources: Sequence[Source] | 
     old = graph.part(name)
     new = _placed(as_part(module, old.contract), like=old, root=root)
     reads = graph.nodes[name].sources if sources is None else tuple(sources)
-    before = _work(root)
+    before = _before(root)
     saved = _wiring(graph)
     try:
         graph.set_node(name, new, reads)
@@ -78,18 +82,17 @@ def swap(root: Graph, path: str, module: nn.Module, sources: Sequence[Source] | 
 def parallel(root: Graph, path: str, module: nn.Module, combine: str | nn.Module = "add") -> Change:
     """Sets `module` beside the block at `path`; both read the same, and `combine` joins what they give.
 
-    The new nodes are `<name>_beside` and `<name>_joined`; who read the old block reads the join. Of several outputs
-    the first is joined, the others stay the old block's. `combine` is "add", "mean", "concat", "gate" or a module with
-    two inputs. Raises as `swap` does, and ValueError for another `combine`.
+    The new nodes are `<name>_beside` and `<name>_joined` (with a number from the second on); who read the old block
+    reads the join. Of several outputs the first is joined, the others stay the old block's. `combine` is "add", "mean",
+    "concat", "gate" or a module with two inputs. Raises as `swap` does, and ValueError for another `combine`.
     """
     graph, name = find(root, path)
     old = graph.part(name)
-    beside, joined = f"{name}_beside", f"{name}_joined"
-    if beside in graph.nodes:
-        raise ValueError(f"path: {path!r} has a block beside it already; set this one beside {joined!r}")
+    number = 1 + sum(other.startswith(f"{name}_beside") for other in graph.nodes)
+    beside, joined = (f"{name}_{word}{number if number > 1 else ''}" for word in ("beside", "joined"))
     new = _placed(as_part(module, old.contract), like=old, root=root)
     join = _placed(as_part(_joiner(combine, root, path)), like=old, root=root)
-    before, saved = _work(root), _wiring(graph)
+    before, saved = _before(root), _wiring(graph)
     first = (name, f"{name}.{old.contract.outputs[0].name}")
     try:
         graph.set_node(beside, new, saved[0][name])
@@ -142,17 +145,30 @@ def _joiner(combine: str | nn.Module, root: Graph, path: str) -> nn.Module:
     return {"add": Add, "mean": Mean, "concat": Concat}[combine]()
 
 
-def _work(root: Graph) -> Weighed:
-    twin = on_meta(root)
-    count = meter(twin, *sample(root.contract, {}, floating(root)))
-    parameters = sum(parameter.numel() for parameter in root.parameters())
-    return Weighed(parameters, count.flops, count.bytes, tuple(count.uncounted))
+def _weighed(root: Graph) -> Weighed:
+    """Checks the fabric, then counts a forward pass on the meta device. Raises as `check` does."""
+    check(root, (), {})
+    count = meter(on_meta(root), *sample(root.contract, {}, floating(root)))
+    return Weighed(_parameters(root), count.flops, count.bytes, tuple(count.uncounted))
+
+
+def _before(root: Graph) -> Weighed:
+    """The same for a fabric that may not fit yet: a swap may be what mends it."""
+    try:
+        return _weighed(root)
+    except ContractError:
+        return Weighed(_parameters(root), None, None, ())
+
+
+def _parameters(root: Graph) -> int:
+    return sum(parameter.numel() for parameter in root.parameters())
 
 
 def _change(what: str, before: Weighed, root: Graph) -> Change:
-    """Checks the changed fabric and weighs it."""
-    check(root, (), {})
-    after = _work(root)
+    """Checks and weighs the changed fabric. Raises as `check` does."""
+    after = _weighed(root)
+    assert after.flops is not None
+    assert after.bytes is not None
     return Change(
         what,
         (before.parameters, after.parameters),

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.fabric.axis import Axis
+from workbench.fabric.axis import Axis, ContractError
 from workbench.fabric.contract import Contract
 from workbench.fabric.flow import Edge, Flow, arrive, meet
 from workbench.fabric.part import Part
@@ -47,6 +47,8 @@ class Loop(Part):
         names = [port.name for port in self.body.contract.inputs]
         values = dict(zip(names, [*inputs, *[None] * (len(names) - len(inputs))], strict=True))
         cut = {name: values[name].unbind(1) for name in self.over}  # type: ignore[union-attr]
+        if not all(cut.values()):
+            raise ContractError(f"{', '.join(self.over)}: expected at least one step, got none")
         stacks: list[list[Tensor]] = [[] for _ in self.contract.outputs]
         for step in range(len(next(iter(cut.values())))):
             values.update((name, pieces[step]) for name, pieces in cut.items())

@@ -55,8 +55,8 @@ class Port:
         for axis, size in _pairs(axes, tuple(value.shape)):
             expected = axis.size(sizes)
             if expected is not None and expected != size:
-                word = f"{size}" if axis.text.isdigit() else f"{axis.text} is {size}"
-                return f"{word}, not {expected}"
+                bare = axis.text.isdigit() or axis.text == ELLIPSIS
+                return f"{'' if bare else f'{axis.text} is '}{size}, not {expected}"
             if axis.name or axis.text == ELLIPSIS:
                 sizes[axis.text] = size
         sizes.update({axis.text: None for axis in self.axes if axis not in axes})
@@ -84,7 +84,10 @@ class Port:
         words = []
         for axis in self.axes:
             size = axis.size(sizes)
-            words.append(str(axis) if size is None or axis.text == str(size) else f"{axis}={size}")
+            if isinstance(size, tuple):
+                words += [str(number) for number in size]
+            else:
+                words.append(str(axis) if size is None or axis.text == str(size) else f"{axis}={size}")
         return f"({', '.join(words)}{',' * (len(words) == 1)}) {self.dtype}"
 
     def _present(self, sizes: Mapping[str, Size]) -> list[Axis]:
