@@ -6,8 +6,8 @@ is touched: its weights, and their names in the state dict, are the same objects
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -17,8 +17,9 @@ from workbench.blocks.merge import Add, Concat, Gate, Mean
 from workbench.fabric.axis import ContractError
 from workbench.fabric.block import as_part
 from workbench.fabric.check import check, floating, on_meta, sample
-from workbench.fabric.graph import Graph, Source
+from workbench.fabric.graph import Graph, Node
 from workbench.fabric.part import Part
+from workbench.fabric.wiring import Source
 from workbench.profiling import meter
 
 COMBINE = ("add", "mean", "concat", "gate")
@@ -64,19 +65,10 @@ def swap(root: Graph, path: str, module: nn.Module, sources: Sequence[Source] | 
     KeyError for a path that leads nowhere, ContractError when the new block does not fit; nothing is changed then.
     """
     graph, name = find(root, path)
-    old = graph.part(name)
-    new = _placed(as_part(module, old.contract), like=old, root=root)
-    reads = graph.nodes[name].sources if sources is None else tuple(sources)
-    before = _before(root)
-    saved = _wiring(graph)
-    try:
-        graph.set_node(name, new, reads)
-        graph.rewire(*_wiring(graph))
-        return _change(f"swap {path}", before, root)
-    except Exception:
-        graph.set_node(name, old, saved[0][name])
-        graph.rewire(*saved)
-        raise
+    nodes = graph.nodes
+    new = _placed(as_part(module, nodes[name].part.contract), nodes[name].part, root)
+    reads = nodes[name].sources if sources is None else tuple(sources)
+    return _changed(f"swap {path}", root, graph, nodes | {name: Node(name, new, reads)}, graph.returns)
 
 
 def parallel(root: Graph, path: str, module: nn.Module, combine: str | nn.Module = "add") -> Change:
@@ -87,26 +79,22 @@ def parallel(root: Graph, path: str, module: nn.Module, combine: str | nn.Module
     "concat", "gate" or a module with two inputs. Raises as `swap` does, and ValueError for another `combine`.
     """
     graph, name = find(root, path)
-    old = graph.part(name)
+    node = graph.nodes[name]
     number = 1 + sum(other.startswith(f"{name}_beside") for other in graph.nodes)
     beside, joined = (f"{name}_{word}{number if number > 1 else ''}" for word in ("beside", "joined"))
-    new = _placed(as_part(module, old.contract), like=old, root=root)
-    join = _placed(as_part(_joiner(combine, root, path)), like=old, root=root)
-    before, saved = _before(root), _wiring(graph)
-    first = (name, f"{name}.{old.contract.outputs[0].name}")
-    try:
-        graph.set_node(beside, new, saved[0][name])
-        graph.set_node(joined, join, (name, beside))
-        sources: dict[str, tuple[Source, ...]] = {}
-        for other, reads in saved[0].items():
-            sources[other] = tuple(joined if read in first else read for read in reads)
-            if other == name:
-                sources |= {beside: reads, joined: (name, beside)}
-        graph.rewire(sources, tuple(joined if read in first else read for read in saved[1]))
-        return _change(f"{type(module).__name__} beside {path}", before, root)
-    except Exception:
-        graph.rewire(*saved)
-        raise
+    new = _placed(as_part(module, node.part.contract), node.part, root)
+    join = _placed(as_part(_joiner(combine, root, path)), node.part, root)
+
+    first = (name, f"{name}.{node.part.contract.outputs[0].name}")
+    nodes: dict[str, Node] = {}
+    for other in graph.nodes.values():
+        reads = tuple(joined if read in first else read for read in other.sources)
+        nodes[other.name] = replace(other, sources=reads)
+        if other.name == name:
+            nodes[beside] = Node(beside, new, node.sources)
+            nodes[joined] = Node(joined, join, (name, beside))
+    returns = tuple(joined if read in first else read for read in graph.returns)
+    return _changed(f"{type(module).__name__} beside {path}", root, graph, nodes, returns)
 
 
 def find(root: Graph, path: str) -> tuple[Graph, str]:
@@ -120,10 +108,6 @@ def find(root: Graph, path: str) -> tuple[Graph, str]:
         raise KeyError(f"{path!r}: {'.'.join(outer)} is a single block, there is nothing inside to change")
     graph.part(name)
     return graph, name
-
-
-def _wiring(graph: Graph) -> tuple[dict[str, tuple[Source, ...]], tuple[str, ...]]:
-    return {name: node.sources for name, node in graph.nodes.items()}, graph.returns
 
 
 def _placed(new: Part, like: Part, root: Graph) -> Part:
@@ -164,9 +148,17 @@ def _parameters(root: Graph) -> int:
     return sum(parameter.numel() for parameter in root.parameters())
 
 
-def _change(what: str, before: Weighed, root: Graph) -> Change:
-    """Checks and weighs the changed fabric. Raises as `check` does."""
-    after = _weighed(root)
+def _changed(
+    what: str, root: Graph, graph: Graph, nodes: Mapping[str, Node], returns: tuple[str, ...]
+) -> Change:
+    """Gives `graph`, somewhere in `root`, new nodes, and weighs the whole; if it does not fit, all is as it was."""
+    before, saved = _before(root), (graph.nodes.values(), graph.returns)
+    graph.rewire(nodes.values(), returns)
+    try:
+        after = _weighed(root)
+    except Exception:
+        graph.rewire(*saved)
+        raise
     assert after.flops is not None
     assert after.bytes is not None
     return Change(

@@ -24,7 +24,8 @@ from workbench.fabric import change
 from workbench.fabric.change import Change
 from workbench.fabric.check import Checked, check
 from workbench.fabric.contract import Contract
-from workbench.fabric.graph import Graph, Source
+from workbench.fabric.graph import Graph
+from workbench.fabric.wiring import Source
 
 
 class Fabric(Graph):

@@ -1,14 +1,14 @@
 """A graph of named parts: each reads the graph's inputs or parts named before it, so it can have no circle.
 
-Running it is a loop over the parts in the order of their names' appearance. Branching is two parts that read one
-source; merging is a part with several sources.
+Running it is a loop over the parts in the order in which they were named. Branching is two parts that read one source;
+merging is a part with several sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
@@ -17,8 +17,7 @@ from workbench.fabric.block import as_part
 from workbench.fabric.contract import Contract
 from workbench.fabric.flow import Edge, Flow, arrive, meet
 from workbench.fabric.part import Part
-
-Source = str | None  # "mask", "encoder", "encoder.last"; None leaves an optional input out
+from workbench.fabric.wiring import Source, Wiring
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,6 @@ class Node:
     name: str
     part: Part
     sources: tuple[Source, ...]
-
-
-class Step(NamedTuple):
-    """A node prepared for running: where its results go, and which values nobody reads after it."""
-
-    name: str
-    reads: tuple[Source, ...]
-    writes: tuple[str, ...]
-    last_used: tuple[str, ...]
 
 
 class Graph(Part):
@@ -52,69 +42,59 @@ class Graph(Part):
         super().__init__(contract)
         if not nodes:
             raise ValueError("nodes: expected at least one")
-        self._sources: dict[str, tuple[Source, ...]] = {}
         previous = self.contract.inputs[0].name
+        made = []
         for name, given in nodes.items():
             *sources, module = given if isinstance(given, tuple) else (previous, given)
-            self.set_node(name, as_part(module), tuple(sources))
+            made.append(Node(name, as_part(module), tuple(sources)))
             previous = name
-        self._returns = self._returned(previous, returns)
-        self._plan = self._planned()
-        unread = self._sources.keys() - {read.partition(".")[0] for read in self._read()}
-        if unread:
-            raise ValueError(f"nodes: nobody reads {sorted(unread)}; give it to another node or to returns")
+        self.rewire(made, self._returned(made[-1], returns))
+        if unread := self._wiring.unread():
+            raise ValueError(f"nodes: nobody reads {unread}; give it to another node or to returns")
 
     @property
     def nodes(self) -> dict[str, Node]:
         """The nodes in the order in which they run."""
-        return {name: Node(name, self.part(name), sources) for name, sources in self._sources.items()}
+        return {name: Node(name, self.part(name), reads) for name, reads in self._wiring.reads.items()}
 
     @property
     def returns(self) -> tuple[str, ...]:
         """The sources that are given back."""
-        return self._returns
+        return self._wiring.returned
 
     def part(self, name: str) -> Part:
         """The part under this name. Raises KeyError naming those there are."""
         part = self._modules.get(name)
         if not isinstance(part, Part):
-            raise KeyError(f"no block {name!r}; there are {', '.join(self._sources)}")
+            raise KeyError(f"no block {name!r}; there are {', '.join(self._modules)}")
         return part
 
-    def set_node(self, name: str, part: Part, sources: tuple[Source, ...]) -> None:
-        """Puts a part under a name, the last place if the name is new, without a check of shapes.
+    def rewire(self, nodes: Iterable[Node], returns: tuple[str, ...]) -> None:
+        """Makes these the graph's nodes, without comparing shapes; parts that stay keep their weights.
 
-        Raises ValueError when the name or a source cannot be.
+        Raises ValueError, before anything is changed, when a name or source cannot be.
         """
-        if name not in self._sources:
-            if not name.isidentifier() or hasattr(type(self), name) or name in self.__dict__:
-                raise ValueError(
-                    f"nodes: {name!r} cannot name a block; expected a word that Fabric does not use itself"
-                )
-            if name in (port.name for port in self.contract.inputs):
-                raise ValueError(f"nodes: {name!r} names an input already")
-        inputs = part.contract.inputs
-        needed = sum(not port.optional for port in inputs)
-        if not needed <= len(sources) <= len(inputs):
-            raise ValueError(
-                f"nodes: {name!r} takes {part.contract}; expected a source for each, got {sources}"
-            )
-        for source in sources:
-            self._key(source, before=name)
-        self._modules[name] = part
-        self._sources[name] = sources
-
-    def rewire(self, sources: Mapping[str, tuple[Source, ...]], returns: tuple[str, ...]) -> None:
-        """New sources for the nodes, in the order to run them; parts that are no longer named are let go."""
-        for name in self._sources.keys() - sources.keys():
-            del self._modules[name]
-        self._sources = dict(sources)
-        self._returns = returns
-        self._plan = self._planned()
+        nodes = tuple(nodes)
+        inputs = tuple(port.name for port in self.contract.inputs)
+        for node in nodes:
+            self._check(node, inputs)
+        wiring = Wiring(
+            inputs,
+            {node.name: node.sources for node in nodes},
+            {node.name: tuple(port.name for port in node.part.contract.outputs) for node in nodes},
+            returns,
+        )
+        self._modules.clear()
+        self._modules.update({node.name: node.part for node in nodes})
+        self._wiring, self._plan, self._results = wiring, wiring.plan(), wiring.results()
 
     def run(self, *inputs: Tensor | None) -> Any:
-        values: dict[str | None, Any] = {None: None, **dict.fromkeys(self._input_names)}
-        values.update(zip(self._input_names, inputs, strict=False))
+        names = self._wiring.inputs
+        values: dict[Source, Any] = {
+            None: None,
+            **dict.fromkeys(names),
+            **dict(zip(names, inputs, strict=False)),
+        }
         name = ""
         try:
             for name, reads, writes, last_used in self._plan:
@@ -145,54 +125,31 @@ class Graph(Part):
         for port, key in zip(self.contract.outputs, self._results, strict=True):
             flow = values[key]
             behind = meet(port, flow, sizes, f"{within}output", edges) or around
-            source = path if len(self._returns) == 1 else f"{path}.{port.name}"
+            source = path if len(self._results) == 1 else f"{path}.{port.name}"
             results.append(Flow(flow.tensor, port.named(sizes, behind), source))
         return results
 
-    @property
-    def _input_names(self) -> tuple[str, ...]:
-        return tuple(port.name for port in self.contract.inputs)
-
-    def _read(self) -> list[str]:
-        """Every source that somebody reads."""
-        return [*(s for sources in self._sources.values() for s in sources if s), *self._returns]
-
-    def _key(self, source: Source, before: str = "") -> Source:
-        """The name under which a run keeps this source's value. Raises ValueError when there is no such source."""
-        if source is None or source in self._input_names:
-            return source
-        names = list(self._sources)
-        earlier = names[: names.index(before)] if before in names else names
-        name, _, port = source.partition(".")
-        outputs = [port.name for port in self.part(name).contract.outputs] if name in earlier else []
-        if not outputs or (port and port not in outputs):
-            known = ", ".join([*self._input_names, *earlier])
+    def _check(self, node: Node, inputs: tuple[str, ...]) -> None:
+        name, ports = node.name, node.part.contract.inputs
+        if not name.isidentifier() or hasattr(type(self), name) or name in self.__dict__:
             raise ValueError(
-                f"nodes: {before or 'returns'} reads {source!r}, expected one of {known}, or .output of one"
+                f"nodes: {name!r} cannot name a block; expected a word that Fabric does not use itself"
             )
-        return name if len(outputs) == 1 else f"{name}.{port or outputs[0]}"
+        if name in inputs:
+            raise ValueError(f"nodes: {name!r} names an input already")
+        needed = sum(not port.optional for port in ports)
+        if not needed <= len(node.sources) <= len(ports):
+            raise ValueError(
+                f"nodes: {name!r} takes {node.part.contract}; expected a source for each, got {node.sources}"
+            )
 
-    def _returned(self, last: str, returns: str | Sequence[str] | None) -> tuple[str, ...]:
+    def _returned(self, last: Node, returns: str | Sequence[str] | None) -> tuple[str, ...]:
         promised = self.contract.outputs
         if returns is None:
-            outputs = self.part(last).contract.outputs
-            chosen = tuple(f"{last}.{port.name}" for port in outputs[: len(promised)])
+            outputs = last.part.contract.outputs
+            chosen = tuple(f"{last.name}.{port.name}" for port in outputs[: len(promised)])
         else:
             chosen = (returns,) if isinstance(returns, str) else tuple(returns)
         if len(chosen) != len(promised):
             raise ValueError(f"returns: the contract promises {len(promised)} outputs, got {list(chosen)}")
         return chosen
-
-    def _planned(self) -> list[Step]:
-        """The steps of a run; a value is dropped after the last step that reads it."""
-        self._results = tuple(str(self._key(source)) for source in self._returns)
-        plan: list[Step] = []
-        needed = set(self._results)
-        for name in reversed(self._sources):
-            reads = tuple(self._key(source, before=name) for source in self._sources[name])
-            ports = self.part(name).contract.outputs
-            writes = (name,) if len(ports) == 1 else tuple(f"{name}.{port.name}" for port in ports)
-            last_used = {read for read in reads if read is not None} | set(writes)
-            plan.append(Step(name, reads, writes, tuple(sorted(last_used - needed))))
-            needed |= last_used
-        return plan[::-1]
