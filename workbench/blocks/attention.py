@@ -81,9 +81,8 @@ class AdditiveAttention(Attention):
         self.query_width, self.memory_width = query_width, memory_width
         self.query = Linear(query_width, hidden, bias=False)  # W; one bias for the sum is enough
         self.memory = Linear(memory_width, hidden)  # U and b
-        self.score = Linear(
-            hidden, 1, bias=False
-        )  # v; a bias would shift all scores alike, which softmax ignores
+        # v; a bias would shift all scores alike, which softmax ignores
+        self.score = Linear(hidden, 1, bias=False)
 
     @property
     def contract(self) -> str:

@@ -49,9 +49,8 @@ class LearnedPosition(Position):
 
     def __init__(self, longest: int, width: int) -> None:
         super().__init__(longest, width)
-        self.weight = nn.Parameter(
-            torch.randn(longest, width) * 0.02
-        )  # small beside the sequence, as in GPT-2
+        # small beside the sequence, as in GPT-2
+        self.weight = nn.Parameter(torch.randn(longest, width) * 0.02)
 
     def rows(self, time: int) -> Tensor:
         if time > self.longest:
