@@ -40,8 +40,23 @@ fusion_ladder(rows, machine)
     """
 machine_roof(machine, [("add two lists", 4e6, 48e6, 6e-3), ("multiply 1024 × 1024", 2.1e9, 12.6e6, 30e-3)])
 """,
+    """
+from workbench.widgets.gradient_flow import gradient_flow
+gradient_flow()
+""",
+    """
+from workbench.widgets.block_algebra import block_algebra
+block_algebra()
+""",
 ]
-TITLES = ["Small", "Where to fuse", "The fusion ladder", "The roofs of this machine: a test's machine"]
+TITLES = [
+    "Small",
+    "Where to fuse",
+    "The fusion ladder",
+    "The roofs of this machine: a test's machine",
+    "Gradient flow",
+    "Block algebra",
+]
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +145,44 @@ def test_explorers_in_jupyterlab(opened, save_picture):
         lab.theme(theme)
         for title in TITLES[1:]:
             save_picture(explorer(lab, title), f"{title}-{theme.split()[-1]}")
+
+
+def test_what_a_deep_network_hears_follows_the_keyboard(opened):
+    lab = opened
+    flow = explorer(lab, "Gradient flow")
+    plain = words(flow)
+    assert plain.startswith("32 layers, plain, initialization torch's default.")
+    assert "Out of earshot" in plain
+    flow.get_by_label("Layers", exact=True).focus()
+    lab.page.keyboard.press("End")
+    deeper = wait_until_changed(lab, flow, plain)
+    assert deeper.startswith("64 layers")
+    flow.get_by_label("Wiring", exact=True).focus()
+    lab.page.keyboard.press("End")  # the last way of wiring
+    cured = wait_until_changed(lab, flow, deeper)
+    assert "64 layers, residual with layer norm" in cured
+    assert flow.locator(".picture text").filter(has_text="Within earshot").is_visible()
+    assert flow.locator(".wrong").is_hidden()
+
+
+def test_a_bad_edge_shows_its_message_until_the_chain_fits(opened, save_picture):
+    lab = opened
+    algebra = explorer(lab, "Block algebra")
+    bad = words(algebra)
+    for part in ("edge rows -> attention.query", "rows gives (batch=32, height=28, 28)", "28, not 64"):
+        assert part in bad
+        assert algebra.locator(".picture text").filter(has_text=part).is_visible()
+    second = algebra.get_by_label("Second", exact=True)
+    second.focus()
+    lab.page.keyboard.press("ArrowUp")  # from attention to the GRU, which takes 28
+    fits = wait_until_changed(lab, algebra, bad)
+    assert "It fits, for 18,698 parameters" in fits
+    assert algebra.locator(".picture text").filter(has_text="It fits, for 18,698 parameters").is_visible()
+    assert algebra.locator(".picture text").filter(has_text="edge rows").count() == 0
+    assert second.evaluate("node => node === document.activeElement")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        lab.theme(theme)
+        save_picture(algebra, f"Block algebra that fits-{theme.split()[-1]}")
 
 
 @pytest.mark.parametrize("page", [{"reduced_motion": "reduce"}], indirect=True)

@@ -51,7 +51,7 @@ class Cell(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """W x + b for all gates: (..., inputs) -> (..., gates × hidden). It takes any number of steps at once."""
-        return functional.linear(x, self.weight_ih, self.bias_ih)
+        return x @ self.weight_ih.T + self.bias_ih
 
     def step(self, projected: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """The new states, from a projected input (batch, gates × hidden) and the old ones, (batch, hidden) each."""

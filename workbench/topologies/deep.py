@@ -101,7 +101,9 @@ def gradient_by_layer(model: nn.Sequential, x: Tensor, target: Tensor) -> list[f
         x = part(x)
         signals.append(x)  # (batch, width)
     loss = functional.mse_loss if target.is_floating_point() else functional.cross_entropy
-    return [gradient.norm().item() for gradient in torch.autograd.grad(loss(x, target), signals)]
+    gradients = torch.autograd.grad(loss(x, target), signals)
+    # squares of what float32 just holds are 0 in float32
+    return [gradient.double().norm().item() for gradient in gradients]
 
 
 class Layer(nn.Module):
