@@ -130,7 +130,17 @@ def test_a_fabric_saves_as_a_block_does(tmp_path):
     loaded = Block.load(tmp_path / "f.safetensors", other)
     x = torch.randn(5, 4)
     assert torch.equal(loaded(x), fabric(x))
-    assert loaded.module is other
+    assert loaded is other
+    wider = Fabric("batch 4 -> batch 3", a=nn.Linear(4, 3))
+    with pytest.raises(ValueError, match=r"module: .* was saved under \(batch 4 -> batch 2\), this one has"):
+        Block.load(tmp_path / "f.safetensors", wider)
+
+
+def test_a_block_is_filled_as_its_module_would_be(tmp_path):
+    block, other = Block(nn.Linear(4, 3)), Block(nn.Linear(4, 3))
+    block.save(tmp_path / "block.safetensors")
+    assert Block.load(tmp_path / "block.safetensors", other) is other
+    assert torch.equal(block.module.weight, other.module.weight)
 
 
 def test_tied_weights_are_saved(tmp_path):

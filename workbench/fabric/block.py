@@ -31,12 +31,18 @@ class Block(Part):
         return self.module(*inputs)
 
     @classmethod
-    def load(cls, path: str | Path, module: nn.Module) -> Block:
+    def load(cls, path: str | Path, module: nn.Module) -> Part:
         """A block of `module`, filled with the weights saved at `path`, under the contract saved with them.
 
-        Raises ValueError, before any weight is touched, when the file is no block or its weights do not fit.
+        A module that is a block or fabric already comes back as itself; its contract must be the one saved. Raises
+        ValueError, before any weight is touched, when the file is no block, or weights or contract do not fit.
         """
-        return cls(module, storage.load(path, module))
+        if not isinstance(module, Part):
+            return cls(module, storage.load(path, module))
+        if (saved := storage.read_contract(path)) != module.contract:
+            raise ValueError(f"module: {path} was saved under ({saved}), this one has ({module.contract})")
+        storage.load(path, module.module if isinstance(module, Block) else module)
+        return module
 
     def state_to_save(self) -> dict[str, Tensor]:
         return self.module.state_dict()

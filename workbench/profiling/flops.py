@@ -65,7 +65,7 @@ EACH_INPUT = {
 # only moved, selected, compared, drawn at random, or created
 _MOVES = """
     alias arange argmax argmin argsort as_strided bernoulli bincount cat clone col2im constant_pad_nd copy
-    count_nonzero cummax detach diag_embed diagonal_copy embedding exponential eye fill flip gather im2col index
+    all any count_nonzero cummax detach diag_embed diagonal_copy embedding exponential eye fill flip gather im2col index
     index_copy index_fill index_put index_select isin isnan kthvalue lift_fresh linspace masked_fill
     masked_scatter masked_select multinomial native_channel_shuffle nonzero normal one_hot permute_copy
     pixel_shuffle pixel_unshuffle random randperm reflection_pad1d reflection_pad2d repeat repeat_interleave
