@@ -24,7 +24,10 @@ from workbench.fabric import change
 from workbench.fabric.change import Change
 from workbench.fabric.check import Checked, check
 from workbench.fabric.contract import Contract
+from workbench.fabric.flatten import Flat, flatten
 from workbench.fabric.graph import Graph
+from workbench.fabric.overhead import Overhead, overhead
+from workbench.fabric.tree import tree
 from workbench.fabric.wiring import Source
 
 
@@ -63,3 +66,27 @@ class Fabric(Graph):
         `<name>_joined`; the names of all weights stay. Raises as `swap` does.
         """
         return change.parallel(self, name, module, combine)
+
+    def tree(self, **sizes: int) -> str:
+        """The blocks as text: what each reads, the shape it gives, its parameters; up to the first bad edge."""
+        return tree(self, **sizes)
+
+    def overhead(self, *inputs: Tensor | None) -> Overhead:
+        """What modularity costs in a call: how much of the time is Python, dispatch and work; which edges convert.
+
+        Takes seconds; measured on a copy. Raises ContractError when the inputs do not fit.
+        """
+        return overhead(self, *inputs)
+
+    def flatten(self, *inputs: Tensor | None, compile: bool = False) -> Flat:
+        """The same computation as one function on the same weights, captured from these inputs.
+
+        `compile` hands it to `torch.compile`. Raises FlattenError naming a block that cannot be captured.
+        """
+        return flatten(self, *inputs, compile=compile)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        from workbench.fabric.picture import picture  # brings matplotlib, half a second: only when needed
+
+        data, metadata = picture(self)._repr_mimebundle_(**kwargs)
+        return {**data, "text/plain": self.tree()}, metadata
