@@ -44,17 +44,32 @@ def check(part: Part, inputs: Sequence[Tensor | None], sizes: Mapping[str, int])
     Raises EdgeError for the first edge that does not fit; ContractError when a block fails on what fits its contract,
     or when inputs do not fit.
     """
+    flows, tried = entering(part, inputs, sizes)
+    edges: list[Edge] = []
+    outputs = walk(part, flows, edges)
+    return Checked(tuple(edges), tuple(outputs), tried)
+
+
+def entering(
+    part: Part, inputs: Sequence[Tensor | None], sizes: Mapping[str, int], dots: str | None = None
+) -> tuple[list[Flow], Sizes]:
+    """What goes into `part`, as flows, and the sizes of its axes; `dots` names those that "..." stands for."""
     given = list(inputs) if inputs else sample(part.contract, sizes, floating(part))
     values = [value if value is None else value.to("meta") for value in given]
     tried = part.contract.bind(values)
+    covered = tried.get(ELLIPSIS)
+    names = {ELLIPSIS: (dots,) * len(covered)} if isinstance(covered, tuple) else {}
     flows = [
-        Flow(value, () if value is None else port.named(tried, around(port, tried)), port.name)
+        Flow(value, () if value is None else port.named(tried, names), port.name)
         for port, value in zip(part.contract.inputs, values, strict=False)
     ]
-    edges: list[Edge] = []
+    return flows, tried
+
+
+def walk(part: Part, flows: Sequence[Flow], edges: list[Edge]) -> list[Flow]:
+    """What comes out of a copy of `part` without numbers; the edges passed are added to `edges`. Raises as `check`."""
     with torch.no_grad():
-        outputs = on_meta(part).trace(flows, "", edges)
-    return Checked(tuple(edges), tuple(outputs), tried)
+        return on_meta(part).trace(flows, "", edges)
 
 
 def sample(contract: Contract, sizes: Mapping[str, int], dtype: torch.dtype) -> list[Tensor | None]:
@@ -92,12 +107,6 @@ def floating(module: nn.Module) -> torch.dtype:
     """The type of a module's first floating-point parameter, or torch's default."""
     types = (parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
     return next(types, torch.get_default_dtype())
-
-
-def around(port: Port, sizes: Sizes) -> tuple[None, ...]:
-    """No names for the axes behind "..."."""
-    covered = sizes.get(ELLIPSIS)
-    return (None,) * len(covered) if isinstance(covered, tuple) else ()
 
 
 def _dtype(port: Port, floating: torch.dtype) -> torch.dtype:

@@ -24,10 +24,10 @@ from workbench.fabric import change
 from workbench.fabric.change import Change
 from workbench.fabric.check import Checked, check
 from workbench.fabric.contract import Contract
-from workbench.fabric.flatten import Flat, flatten
+from workbench.fabric.flat.flatten import Flat, flatten
 from workbench.fabric.graph import Graph
-from workbench.fabric.overhead import Overhead, overhead
-from workbench.fabric.tree import tree
+from workbench.fabric.price.overhead import Overhead, overhead
+from workbench.fabric.view.tree import tree
 from workbench.fabric.wiring import Source
 
 
@@ -86,7 +86,9 @@ class Fabric(Graph):
         return flatten(self, *inputs, compile=compile)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        from workbench.fabric.picture import picture  # brings matplotlib, half a second: only when needed
+        from workbench.fabric.view.picture import (
+            picture,  # brings matplotlib, half a second: only when needed
+        )
 
         data, metadata = picture(self)._repr_mimebundle_(**kwargs)
         return {**data, "text/plain": self.tree()}, metadata

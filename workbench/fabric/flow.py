@@ -18,6 +18,8 @@ from workbench.fabric.axis import ELLIPSIS, ContractError, Sizes
 from workbench.fabric.contract import Contract
 from workbench.fabric.port import Names, Port
 
+Known = dict[str, Names]  # what an axis of a contract, or its "...", is called where the data comes from
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -63,39 +65,41 @@ class EdgeError(ContractError):
         self.edge = edge
 
 
-def meet(port: Port, flow: Flow, sizes: Sizes, target: str, edges: list[Edge]) -> Names:
-    """Fits one flow to one port and records the edge; returns the names of the axes behind "...".
+def meet(port: Port, flow: Flow, sizes: Sizes, known: Known, target: str, edges: list[Edge]) -> Known:
+    """Fits one flow to one port and records the edge; returns what the flow calls the port's axes.
 
-    Raises EdgeError.
+    `known` holds what they have been called already. Raises EdgeError.
     """
     if flow.tensor is None and port.optional:
-        return ()
+        return {}
     before, tensor = dict(sizes), flow.tensor
     shape = () if tensor is None else tuple(tensor.shape)
     dtype = torch.get_default_dtype() if tensor is None else tensor.dtype
     edge = Edge(flow.source, target, port.name, shape, dtype, flow.names)
-    reason = port.misfit(tensor, sizes)
-    around = () if reason else _around(port, flow.names, sizes)
-    reason = reason or _moved(flow.names, port.named(sizes, around))
+    reason, called = port.misfit(tensor, sizes), Known()
+    if not reason:
+        called = port.calls(flow.names, sizes)
+        around = {ELLIPSIS: called[ELLIPSIS]} if ELLIPSIS in called else {}
+        reason = _moved(flow.names, port.named(sizes, {**known, **around}))
     if reason:
         raise EdgeError(
             edge, f"edge {edge}: {flow.source} gives {flow}, {target} takes {port.shown(before)}: {reason}"
         )
     edges.append(edge)
-    return around
+    return called
 
 
-def arrive(contract: Contract, flows: Sequence[Flow], path: str, edges: list[Edge]) -> tuple[Sizes, Names]:
-    """Fits what arrives at a part to its contract: the sizes of its axes, and the names of those behind "..."."""
+def arrive(contract: Contract, flows: Sequence[Flow], path: str, edges: list[Edge]) -> tuple[Sizes, Known]:
+    """Fits what arrives at a part to its contract: the sizes of its axes, and what they are called outside."""
     sizes: Sizes = {}
-    around: Names = ()
+    known: Known = {}
     missing = [Flow(None, (), "nothing")] * (len(contract.inputs) - len(flows))
     for port, flow in zip(contract.inputs, [*flows, *missing], strict=True):
-        around = meet(port, flow, sizes, path, edges) or around
-    return sizes, around
+        known = {**meet(port, flow, sizes, {}, path, edges), **known}  # the first to name an axis names it
+    return sizes, known
 
 
-def leave(contract: Contract, outputs: Any, sizes: Sizes, around: Names, path: str) -> list[Flow]:
+def leave(contract: Contract, outputs: Any, sizes: Sizes, known: Known, path: str) -> list[Flow]:
     """What a part gives, compared with its promise, as flows with named axes. Raises ContractError."""
     given = [outputs] if isinstance(outputs, Tensor) or not isinstance(outputs, tuple | list) else outputs
     if len(given) != len(contract.outputs):
@@ -109,17 +113,8 @@ def leave(contract: Contract, outputs: Any, sizes: Sizes, around: Names, path: s
         except ContractError as error:
             raise ContractError(f"{path} breaks its promise ({contract}): {error}") from None
         source = path if len(given) == 1 else f"{path}.{port.name}"
-        flows.append(Flow(tensor, port.named(sizes, around), source))
+        flows.append(Flow(tensor, port.named(sizes, known), source))
     return flows
-
-
-def _around(port: Port, names: Names, sizes: Sizes) -> Names:
-    """The names of the axes that "..." stands for."""
-    texts = [axis.text for axis in port.axes]
-    if ELLIPSIS not in texts:
-        return ()
-    at, covered = texts.index(ELLIPSIS), sizes[ELLIPSIS]
-    return names[at : at + len(covered)] if isinstance(covered, tuple) else ()
 
 
 def _moved(given: Names, taken: Names) -> str:

@@ -111,12 +111,12 @@ class Graph(Part):
         return given[0] if len(given) == 1 else given
 
     def trace(self, flows: Sequence[Flow], path: str, edges: list[Edge]) -> list[Flow]:
-        sizes, around = arrive(self.contract, flows, path, edges if path else [])
+        sizes, known = arrive(self.contract, flows, path, edges if path else [])
         within = f"{path}." if path else ""
         values: dict[Source, Flow] = {None: Flow(None, (), "nothing")}
         for number, port in enumerate(self.contract.inputs):
             flow = flows[number] if number < len(flows) else values[None]
-            names = () if flow.tensor is None else port.named(sizes, around)
+            names = () if flow.tensor is None else port.named(sizes, known)
             values[port.name] = Flow(flow.tensor, names, within + port.name)
         for name, reads, writes, _ in self._plan:
             given = self.part(name).trace([values[read] for read in reads], within + name, edges)
@@ -124,14 +124,15 @@ class Graph(Part):
         results = []
         for port, key in zip(self.contract.outputs, self._results, strict=True):
             flow = values[key]
-            behind = meet(port, flow, sizes, f"{within}output", edges) or around
+            called = meet(port, flow, sizes, known, f"{within}output", edges)
             source = path if len(self._results) == 1 else f"{path}.{port.name}"
-            results.append(Flow(flow.tensor, port.named(sizes, behind), source))
+            results.append(Flow(flow.tensor, port.named(sizes, {**called, **known}), source))
         return results
 
     def _check(self, node: Node, inputs: tuple[str, ...]) -> None:
         name, ports = node.name, node.part.contract.inputs
-        if not name.isidentifier() or hasattr(type(self), name) or name in self.__dict__:
+        used = hasattr(type(self), name) or name in self.__dict__ or name == "output"
+        if used or not name.isidentifier():
             raise ValueError(
                 f"nodes: {name!r} cannot name a block; expected a word that Fabric does not use itself"
             )

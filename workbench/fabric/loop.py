@@ -82,7 +82,7 @@ class Loop(Part):
         for port, flow in zip(self.contract.outputs, leaving, strict=True):
             if port.name in self.carry:
                 target = next(p for p in self.contract.inputs if p.name == self.carry[port.name])
-                meet(target, flow, dict(sizes), path, edges)
+                meet(target, flow, dict(sizes), {}, path, edges)
             elif flow.tensor is not None:
                 tensor = flow.tensor.unsqueeze(1).expand(-1, steps, *flow.tensor.shape[1:])
                 flow = replace(flow, tensor=tensor, names=(flow.names[0], self._axis, *flow.names[1:]))

@@ -49,7 +49,7 @@ class Part(nn.Module):
 
         Raises EdgeError for the first edge that does not fit.
         """
-        sizes, around = arrive(self.contract, flows, path, edges)
+        sizes, known = arrive(self.contract, flows, path, edges)
         tensors = [flow.tensor for flow in flows]
         try:
             outputs = self.run(*tensors)
@@ -59,7 +59,7 @@ class Part(nn.Module):
             raise ContractError(
                 f"{path} fits its contract ({self.contract}) but fails on {given}: {reason}"
             ) from error
-        return leave(self.contract, outputs, sizes, around, path)
+        return leave(self.contract, outputs, sizes, known, path)
 
     def forward(self, *inputs: Tensor | None) -> Any:
         # while torch.compile or torch.export look on, shapes are symbols: nothing to compare

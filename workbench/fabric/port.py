@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -62,12 +63,32 @@ class Port:
         sizes.update({axis.text: None for axis in self.axes if axis not in axes})
         return ""
 
-    def named(self, sizes: Mapping[str, Size], around: Sequence[str | None] = ()) -> Names:
-        """The name of each axis of a tensor that fits, None where it has none; `around` names those of "..."."""
+    def named(self, sizes: Mapping[str, Size], known: Mapping[str, Names] = MappingProxyType({})) -> Names:
+        """The name of each axis of a tensor that fits, None where it has none.
+
+        `known` holds what an axis of this contract is called outside: a block's "time" may be a sentence's "letters".
+        """
         names: list[str | None] = []
         for axis in self._present(sizes):
-            names += around if axis.text == ELLIPSIS else [axis.name]
+            covered = axis.size(sizes)
+            own = (axis.name,) * (len(covered) if isinstance(covered, tuple) else 1)
+            outside = known.get(axis.text, own)
+            # two axes of the block may be one outside, "steps" and "time" of self-attention: they stay apart here
+            names += own if axis.name and outside[0] in names else outside
         return tuple(names)
+
+    def calls(self, names: Names, sizes: Mapping[str, Size]) -> dict[str, Names]:
+        """What each of this port's axes is called, given the names of the axes of a tensor that fits."""
+        found: dict[str, Names] = {}
+        at = 0
+        for axis in self._present(sizes):
+            size = sizes.get(axis.text)
+            count = len(size) if isinstance(size, tuple) else 1
+            here = names[at : at + count]
+            at += count
+            if axis.text == ELLIPSIS or (axis.name and here[0]):
+                found.setdefault(axis.text, here)
+        return found
 
     def shape(self, sizes: Mapping[str, Size]) -> tuple[int, ...]:
         """The shape at these sizes. Raises ContractError where one is not known."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from workbench.drawing.ink_png import text_width
-from workbench.fabric.across import Box
 from workbench.fabric.graph import Graph
-from workbench.fabric.layout import Arrow, Layout, place
 from workbench.fabric.loop import Loop
 from workbench.fabric.part import Part
-from workbench.fabric.survey import Survey, inside, value
+from workbench.fabric.view.across import Box
+from workbench.fabric.view.layout import Arrow, Layout, place
+from workbench.fabric.view.survey import Survey, inside, value
 
 NAME_SIZE, SMALL = 13.0, 11.0  # text sizes
 PAD, TAG, PORT, BLOCK = 12.0, 16.0, 22.0, 26.0  # heights but for the first; TAG is the shape below a box

@@ -23,8 +23,8 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec
 from torch.fx import Graph, Node
 
-from workbench.fabric.capture import FlattenError, Shape, shapes
-from workbench.fabric.direct import direct
+from workbench.fabric.flat.capture import FlattenError, Shape, shapes
+from workbench.fabric.flat.direct import direct
 from workbench.fabric.port import Port
 
 INDENT = "    "

@@ -13,8 +13,8 @@ from workbench.blocks.merge import Add
 from workbench.blocks.multi_head import MultiHeadAttention
 from workbench.blocks.norm import BatchNorm, LayerNorm
 from workbench.fabric import Block, ContractError, Fabric, Loop
-from workbench.fabric.capture import FlattenError
-from workbench.fabric.flatten import flatten
+from workbench.fabric.flat.capture import FlattenError
+from workbench.fabric.flat.flatten import flatten
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from workbench.fabric.graph import Graph
 from workbench.fabric.loop import Loop
 from workbench.fabric.part import Part
-from workbench.fabric.survey import Survey, came_back, inside, parent, survey, value, works_out
+from workbench.fabric.view.survey import Survey, came_back, inside, parent, survey, value, works_out
 
 HEAD = ("block", "module", "reads", "gives", "parameters")
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.fabric.part import Part
-from workbench.fabric.survey import survey
+from workbench.fabric.view.survey import survey
 from workbench.profiling.traffic import bytes_moved
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from workbench.fabric.axis import ELLIPSIS, ContractError
-from workbench.fabric.check import floating, on_meta, sample
-from workbench.fabric.flow import Edge, EdgeError, Flow
+from workbench.fabric.check import entering, walk
+from workbench.fabric.flow import Edge, EdgeError
 from workbench.fabric.loop import Loop
 from workbench.fabric.part import Part
 
@@ -43,19 +41,11 @@ class Survey:
 
 def survey(part: Part, **sizes: int) -> Survey:
     """Sends shapes through `part` until one does not fit; open axes have the size given, or a prime."""
-    inputs = sample(part.contract, sizes, floating(part))
-    found = part.contract.bind(inputs)
+    flows, found = entering(part, (), sizes, DOTS)
     tried = ", ".join(f"{name}={size}" for name, size in found.items() if isinstance(size, int))
-    covered = found.get(ELLIPSIS)
-    around = (DOTS,) * (len(covered) if isinstance(covered, tuple) else 0)
-    flows = [
-        Flow(tensor, port.named(found, around), port.name)
-        for port, tensor in zip(part.contract.inputs, inputs, strict=True)
-    ]
     edges: list[Edge] = []
     try:
-        with torch.no_grad():
-            on_meta(part).trace(flows, "", edges)
+        walk(part, flows, edges)
     except ContractError as error:
         bad = error.edge if isinstance(error, EdgeError) else None
         return Survey(tuple(edges), tried, bad, str(error))

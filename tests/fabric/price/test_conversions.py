@@ -5,7 +5,7 @@ from torch import nn
 
 from workbench.blocks.convert import Cast, Rearrange
 from workbench.fabric import Block, Fabric, Loop
-from workbench.fabric.conversions import conversions
+from workbench.fabric.price.conversions import conversions
 
 
 def test_a_cast_is_named_by_the_edge_that_feeds_it():

@@ -16,8 +16,8 @@ from workbench.drawing import Line, Polyline, Rect, Text
 from workbench.drawing.ink_png import text_width
 from workbench.drawing.style import VERMILLION
 from workbench.fabric import Block, Fabric, Loop
-from workbench.fabric.across import apart
-from workbench.fabric.picture import picture
+from workbench.fabric.view.across import apart
+from workbench.fabric.view.picture import picture
 
 
 def residual():

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from workbench.fabric import price as program
-from workbench.fabric.price import ALWAYS, BARE, BLOCKS, NEVER, Price, forms, price
+from workbench.fabric.price import __main__ as program
+from workbench.fabric.price.__main__ import ALWAYS, BARE, BLOCKS, NEVER, Price, forms, price
 from workbench.profiling import Timing
 
 

@@ -24,11 +24,11 @@ from torch import Tensor
 
 from workbench.drawing.axes import with_unit
 from workbench.fabric.axis import Sizes
-from workbench.fabric.capture import FlattenError
-from workbench.fabric.conversions import Conversion, conversions
-from workbench.fabric.flatten import Flat, device_of, flatten
+from workbench.fabric.flat.capture import FlattenError
+from workbench.fabric.flat.flatten import Flat, device_of, flatten
 from workbench.fabric.graph import Graph
-from workbench.fabric.smallest import Inputs, smallest
+from workbench.fabric.price.conversions import Conversion, conversions
+from workbench.fabric.price.smallest import Inputs, smallest
 from workbench.profiling import Timing, compare
 
 WHOLE, FLAT, SMALLEST = "fabric", "flat", ", smallest"

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from workbench.fabric.across import LANE, Box, End, ordered, set_across
+from workbench.fabric.view.across import LANE, Box, End, ordered, set_across
 
 ROW_GAP = 26.0
 Point = tuple[float, float]

@@ -12,7 +12,9 @@ from workbench.drawing.ink_png import text_width
 from workbench.drawing.scene import Scene
 from workbench.drawing.shapes import Line, Point, Polyline, Rect, Shape, Text
 from workbench.drawing.style import BLUE, EDGE, GREEN, PAPER, QUIET, SKY, VERMILLION
-from workbench.fabric.diagram import (
+from workbench.fabric.graph import Graph
+from workbench.fabric.loop import Loop
+from workbench.fabric.view.diagram import (
     BACK,
     BLOCK,
     NAME_SIZE,
@@ -25,9 +27,7 @@ from workbench.fabric.diagram import (
     heading,
     measure,
 )
-from workbench.fabric.graph import Graph
-from workbench.fabric.loop import Loop
-from workbench.fabric.survey import Survey, came_back, inside, survey, works_out
+from workbench.fabric.view.survey import Survey, came_back, inside, survey, works_out
 
 MARGIN, LINE, LEAST = 16.0, 17.0, 360.0
 

@@ -30,11 +30,11 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from workbench.fabric.capture import FlattenError, capture
 from workbench.fabric.contract import Contract
+from workbench.fabric.flat.capture import FlattenError, capture
+from workbench.fabric.flat.source import REFUSE, Source, write
 from workbench.fabric.part import Part
 from workbench.fabric.port import shown
-from workbench.fabric.source import REFUSE, Source, write
 from workbench.profiling import Timing, compare
 
 

@@ -101,7 +101,7 @@ def _like(inputs: Sequence[Tensor | None], contract: Contract, sizes: Sizes) -> 
 def _axes(contract: Contract, inputs: Sequence[Tensor | None], sizes: Sizes) -> list[tuple[str | None, ...]]:
     """The names of each input's axes."""
     covered = sizes.get(ELLIPSIS)
-    around = (ELLIPSIS,) * (len(covered) if isinstance(covered, tuple) else 0)
+    around = {ELLIPSIS: (ELLIPSIS,) * len(covered)} if isinstance(covered, tuple) else {}
     named = [port.named(sizes, around) if sizes else () for port in contract.inputs]
     return [() if value is None else names for value, names in zip(inputs, named, strict=False)]
 

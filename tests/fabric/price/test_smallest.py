@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from workbench.fabric import Block, Fabric, Loop
-from workbench.fabric.smallest import count_operations, smallest
+from workbench.fabric.price.smallest import count_operations, smallest
 
 
 def looped():
