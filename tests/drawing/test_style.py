@@ -51,11 +51,17 @@ def test_neutral_colors_follow_the_theme():
 
 def test_show_displays_a_png_with_its_words_and_closes_the_figure(shown):
     figure = plot()
-    style.show(figure, alt="A line that falls and rises.")
+    with mpl.rc_context():
+        style.use()
+        style.show(figure, alt="A line that falls and rises.")
     data, metadata = shown[0]
-    assert metadata == {"image/png": {"alt": "A line that falls and rises."}}
+    assert metadata["image/png"]["alt"] == "A line that falls and rises."
     png = base64.b64decode(data["image/png"])
-    assert plt.imread(io.BytesIO(png)).shape[2] == 4
+    picture = plt.imread(io.BytesIO(png))
+    assert picture.shape[2] == 4
+    # drawn in 150 dots an inch, shown as if in 100
+    assert metadata["image/png"]["width"] == round(picture.shape[1] / 1.5)
+    assert metadata["image/png"]["height"] == round(picture.shape[0] / 1.5)
     assert b"Software" not in png
     assert figure.number not in plt.get_fignums()
 

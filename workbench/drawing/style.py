@@ -109,6 +109,7 @@ def show(figure: Figure, alt: str) -> None:
     """
     import base64
     import io
+    import struct
 
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -118,5 +119,12 @@ def show(figure: Figure, alt: str) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     plt.close(figure)
-    png = base64.b64encode(buffer.getvalue()).decode("ascii")
-    display({"image/png": png}, metadata={"image/png": {"alt": alt}}, raw=True)
+    content = buffer.getvalue()
+    dots = plt.rcParams["savefig.dpi"]
+    shown = 1 if dots == "figure" else figure.dpi / dots  # a picture of finer dots is no larger on the page
+    width, height = (
+        round(side * shown) for side in struct.unpack(">II", content[16:24])
+    )  # behind PNG's head
+    metadata = {"alt": alt, "width": width, "height": height}
+    png = base64.b64encode(content).decode("ascii")
+    display({"image/png": png}, metadata={"image/png": metadata}, raw=True)

@@ -11,6 +11,7 @@ from workbench.widgets.block_algebra import block_algebra
 from workbench.widgets.block_tower import block_tower
 from workbench.widgets.controls import Range, Select, Toggle
 from workbench.widgets.explorer import Explorer
+from workbench.widgets.four_blocks import four_blocks
 from workbench.widgets.fusion_ladder import fusion_ladder
 from workbench.widgets.gallery import gallery
 from workbench.widgets.gradient_flow import gradient_flow
@@ -30,6 +31,7 @@ __all__ = [
     "Toggle",
     "block_algebra",
     "block_tower",
+    "four_blocks",
     "fusion_ladder",
     "gallery",
     "gradient_flow",

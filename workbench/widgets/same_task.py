@@ -1,7 +1,7 @@
 """Still pictures for models that are set on the same task: what they see, and how often each was right.
 
-A slope from one condition to the next shows at a glance who minded the change and who did not, which a table of the
-same numbers hides. Every accuracy is the mean over seeds, with a bar of one standard deviation to each side.
+A slope from one condition to the next shows at a glance who minded the change and who did not; a table of the same
+numbers hides it. Every accuracy is the mean over seeds, with a bar of one standard deviation to each side.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.drawing import style
 from workbench.drawing.axes import spread_out
 
+CLEAR = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.0}  # behind a label that lies on a line
 Scores = Sequence[float]  # accuracies, 0 to 1, one for each seed
 COLORS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE)
 
@@ -26,31 +27,33 @@ def summary(scores: Scores) -> tuple[float, float]:
     return mean(percent), stdev(percent) if len(percent) > 1 else 0.0
 
 
-def show_signals(rows: Mapping[str, Tensor], names: Sequence[str]) -> None:
-    """Each row of signals (n, length) as curves side by side, with the row's name before and `names` above."""
-    _check(rows, names)
+def show_signals(rows: Mapping[str, Tensor]) -> None:
+    """Each row of signals (n, length) as curves side by side, its name before it."""
+    count = _check(rows)
+    style.use()
     figure, axes = plt.subplots(
-        len(rows), len(names), figsize=(1.5 * len(names), 1.3 * len(rows)), sharey=True, squeeze=False
+        len(rows), count, figsize=(1.4 * count, 1.1 * len(rows)), sharey=True, squeeze=False
     )
     for row, (title, signals) in zip(axes, rows.items(), strict=True):
         for place, signal in zip(row, signals.tolist(), strict=True):
             place.plot(signal, color=style.BLUE, marker="", linewidth=1.4)
         _plain(row, title)
-    _name_columns(axes[0], names)
-    style.show(figure, f"Signals of {', '.join(names)}, {' and '.join(rows)}.")
+    style.show(figure, f"{count} signals of each row, drawn as curves: {', '.join(rows)}.")
 
 
 def show_pictures(rows: Mapping[str, Tensor], names: Sequence[str]) -> None:
-    """Each row of gray pictures (n, height, width) side by side, named as in `show_signals`."""
-    _check(rows, names)
-    figure, axes = plt.subplots(
-        len(rows), len(names), figsize=(1.25 * len(names), 1.3 * len(rows)), squeeze=False
-    )
+    """Each row of gray pictures (n, height, width) side by side, its name before it, `names` above the columns."""
+    count = _check(rows)
+    if len(names) != count:
+        raise ValueError(f"names: expected one for each of {count} pictures, got {len(names)}")
+    style.use()
+    figure, axes = plt.subplots(len(rows), count, figsize=(1.25 * count, 1.3 * len(rows)), squeeze=False)
     for row, (title, pictures) in zip(axes, rows.items(), strict=True):
         for place, picture in zip(row, pictures.tolist(), strict=True):
             place.imshow(picture, cmap="gray_r", interpolation="nearest")
         _plain(row, title)
-    _name_columns(axes[0], names)
+    for place, name in zip(axes[0], names, strict=True):
+        place.set_title(name, fontsize=10, loc="center", fontweight="normal")
     style.show(figure, f"Pictures of {', '.join(names)}: {', '.join(rows)}.")
 
 
@@ -71,13 +74,12 @@ def show_slopes(panels: Mapping[str, Mapping[str, Mapping[str, Scores]]]) -> Non
                            marker=style.MARKERS[number], capsize=4)  # fmt: skip
         ends = {model: summary(scores[conditions[-1]])[0] for model, scores in lines.items()}
         for (model, end), at in zip(ends.items(), spread_out(list(ends.values()), 6.5, 5, 98), strict=True):
-            style.direct_label(
-                place, len(conditions) - 1, at, f"{model} {end:.0f} %", COLORS[models.index(model)]
-            )
+            color = COLORS[models.index(model)]
+            style.direct_label(place, len(conditions) - 1, at, f"{model} {end:.0f} %", color)
         place.set(title=title, xticks=range(len(conditions)), xticklabels=conditions)
         place.set(xlim=(-0.25, len(conditions) - 0.85))
         _percent(place)
-        place.text(-0.2, 11, "guessing", fontsize=9, color=style.QUIET)
+        place.text(-0.2, 12, "guessing", fontsize=9, color=style.QUIET)
     axes[0][0].set_ylabel("right answers (%)")
     style.show(figure, "Right answers. " + " ".join(_told(title, lines) for title, lines in panels.items()))
 
@@ -90,15 +92,14 @@ def show_depth(curves: Mapping[str, Mapping[int, Scores]], widths: Mapping[int, 
         values, spreads = zip(*(summary(scores) for scores in points.values()), strict=True)
         place.errorbar(list(points), values, spreads, color=COLORS[number],
                        marker=style.MARKERS[number], capsize=4)  # fmt: skip
-        style.direct_label(
-            place, list(points)[-1], values[-1], f"{wiring} {values[-1]:.0f} %", COLORS[number]
-        )
+        label = f"{wiring} {values[-1]:.0f} %"
+        style.direct_label(place, list(points)[-1], values[-1], label, COLORS[number], bbox=CLEAR)
     place.set_xscale("log", base=2)
     place.set_xticks(list(widths), [f"{depth}\n({width})" for depth, width in widths.items()])
     place.minorticks_off()
     place.set(xlabel="layers between the first and the last (width of each)", ylabel="right answers (%)")
     _percent(place)
-    place.text(min(widths), 11, "guessing", fontsize=9, color=style.QUIET)
+    place.text(min(widths), 12, "guessing", fontsize=9, color=style.QUIET)
     told = "; ".join(
         f"{wiring}: "
         + ", ".join(f"{depth} layers {summary(scores)[0]:.0f} %" for depth, scores in points.items())
@@ -115,12 +116,12 @@ def _told(title: str, lines: Mapping[str, Mapping[str, Scores]]) -> str:
     return f"{title}: {'; '.join(models)}.".replace("\n", " ")
 
 
-def _check(rows: Mapping[str, Tensor], names: Sequence[str]) -> None:
-    if not rows or not names:
-        raise ValueError("rows, names: expected at least one of each")
-    for title, row in rows.items():
-        if len(row) != len(names):
-            raise ValueError(f"rows[{title!r}]: expected one for each of {len(names)} names, got {len(row)}")
+def _check(rows: Mapping[str, Tensor]) -> int:
+    """How many there are in a row. Raises ValueError when there are none, or not equally many in each."""
+    counts = {len(row) for row in rows.values()}
+    if len(counts) != 1 or counts == {0}:
+        raise ValueError(f"rows: expected equally many in each, at least one, got {sorted(counts)}")
+    return counts.pop()
 
 
 def _plain(row: Sequence[Axes], title: str) -> None:
@@ -130,11 +131,6 @@ def _plain(row: Sequence[Axes], title: str) -> None:
         for side in place.spines.values():
             side.set_visible(False)
     row[0].set_ylabel(title, rotation=0, ha="right", va="center", labelpad=10, fontsize=10)
-
-
-def _name_columns(row: Sequence[Axes], names: Sequence[str]) -> None:
-    for place, name in zip(row, names, strict=True):
-        place.set_title(name, fontsize=10, loc="center", fontweight="normal")
 
 
 def _percent(place: Axes) -> None:
