@@ -2,7 +2,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.drawing.axes import Scale, spread_out, with_unit
@@ -30,6 +30,7 @@ def test_a_scale_may_point_up():
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 8))
+@example(1.0, 404041.0, 2)
 def test_ticks_are_round_inside_and_not_too_many(low, length, count):
     scale = Scale(low, low + length, 0, 1)
     ticks = scale.ticks(count)

@@ -47,7 +47,10 @@ class Scale:
             return [10.0**power for power in range(first, last + 1)]
         rough = (self.high - self.low) / count
         power = 10.0 ** math.floor(math.log10(rough))
-        step = next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough * 0.99)
+        steps = [power * nice for nice in (1, 2, 5, 10)]
+        step = next(step for step in steps if step >= rough * 0.99)
+        if step > self.high - self.low:  # longer than the interval: it may lie between two of its multiples
+            step = steps[steps.index(step) - 1]
         first = math.ceil(self.low / step - 1e-9)
         return [n * step for n in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
