@@ -10,7 +10,8 @@
     model.check()                                     # every edge, before any data flows
     model.swap("mix", MLP([64, 256, 64]))             # all other weights stay
 
-It is an ordinary `nn.Module`: it moves, trains, nests, compiles and exports as any other.
+It is an ordinary `nn.Module`: it moves, trains, nests, compiles and exports as any other. (It takes its inputs as one
+tuple, so `torch.export.export` wants `dynamic_shapes` as a tuple in a tuple: `(({0: Dim.AUTO}, …),)`.)
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from workbench.fabric import change
 from workbench.fabric.change import Change
-from workbench.fabric.check import Checked, check
+from workbench.fabric.check import Checked, check, floating, sample
 from workbench.fabric.contract import Contract
 from workbench.fabric.flat.flatten import Flat, flatten
 from workbench.fabric.graph import Graph
@@ -79,11 +81,17 @@ class Fabric(Graph):
         return overhead(self, *inputs)
 
     def flatten(self, *inputs: Tensor | None, compile: bool = False) -> Flat:
-        """The same computation as one function on the same weights, captured from these inputs.
+        """The same computation as one function on the same weights, captured from these inputs, or from zeros.
 
         `compile` hands it to `torch.compile`. Raises FlattenError naming a block that cannot be captured.
         """
-        return flatten(self, *inputs, compile=compile)
+        return flatten(self, *(inputs or self._zeros()), compile=compile)
+
+    def _zeros(self) -> list[Tensor | None]:
+        """Inputs of the sizes that `check` tries."""
+        device = next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        planned = sample(self.contract, {}, floating(self))
+        return [x if x is None else torch.zeros_like(x, device=device) for x in planned]
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from workbench.fabric.view.picture import (

@@ -258,3 +258,15 @@ def test_compiled_gives_the_same():
     fabric, x = residual(), torch.randn(2, 3, 6)
     flat = flatten(fabric, x, compile=True)
     torch.testing.assert_close(flat(x), fabric(x))
+
+
+def test_without_inputs_the_contract_says_what_to_capture():
+    model = Fabric(
+        "letters = batch time: int -> batch time 3",
+        embed=("letters", nn.Embedding(7, 4)),
+        head=nn.Linear(4, 3),
+    )
+    flat = model.flatten()
+    for shape in ((2, 5), (11, 13)):
+        letters = torch.randint(0, 7, shape)
+        torch.testing.assert_close(flat(letters), model(letters))
