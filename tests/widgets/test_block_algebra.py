@@ -25,7 +25,7 @@ from workbench.widgets.block_algebra_kit import (
 
 FITTING = {
     ("convolution", "convolution_64", "average_places"): 39_242,
-    ("flatten", "mlp", "relu"): 218_058,
+    ("flattened", "mlp", "relu"): 218_058,
     ("patches", "attention", "average_time"): 20_490,
     ("rows", "gru", "average_time"): 18_698,
     ("rows", "linear_28", "average_time"): 2_506,
@@ -38,8 +38,8 @@ REFUSED = {  # and what must be read
         "(batch=32, height=28, 28)",
         "28, not 64",
     ),
-    ("flatten", "gru", "relu"): ("flatten -> gru.x", "(batch=32, features=784)", "2 axes, not 3"),
-    ("convolution", "flatten", "mlp"): ("flatten -> mlp.x", "(..., 784)", "3136, not 784"),
+    ("flattened", "gru", "relu"): ("flattened -> gru.x", "(batch=32, features=784)", "2 axes, not 3"),
+    ("convolution", "flattened", "mlp"): ("flattened -> mlp.x", "(..., 784)", "3136, not 784"),
     ("convolution", "relu", "average_time"): (
         "relu -> average_time.x",
         "(batch, time, width)",
@@ -122,10 +122,10 @@ def test_parameters_and_shapes_are_those_of_the_modules(texts, names, parameters
 
 
 def test_flops_are_those_of_the_formulas():
-    work = {piece.name: piece.work for piece in compose(("flatten", "mlp", "relu")).pieces}
+    work = {piece.name: piece.work for piece in compose(("flattened", "mlp", "relu")).pieces}
     multiply_adds = 784 * 256 + 256 * 64
     assert work["mlp"].flops == 32 * (2 * multiply_adds + 256 + 64 + 256)  # biases, and a ReLU
-    assert work["flatten"] == (0, 0)  # a view
+    assert work["flattened"] == (0, 0)  # a view
     assert work["relu"] == (32 * 64, 2 * 4 * 32 * 64)  # each number read once and written once
     assert work["scores"].flops == 32 * 10 * (2 * 64 + 1)
 
@@ -176,7 +176,7 @@ def test_there_are_ways_for_every_first_block_and_the_cheapest_differ():
     assert {names[0] for names in FITTING} == set(FIRST)
     assert min(prices, key=lambda names: prices[names][0])[:2] == ("convolution", "average_places")
     assert min(prices, key=lambda names: prices[names][1]) == ("rows", "average_time", "linear_28")
-    assert max(prices, key=lambda names: prices[names][0])[:2] == ("flatten", "mlp")
+    assert max(prices, key=lambda names: prices[names][0])[:2] == ("flattened", "mlp")
     assert max(prices, key=lambda names: prices[names][1])[:2] == ("convolution", "convolution_64")
 
 

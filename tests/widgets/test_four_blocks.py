@@ -1,8 +1,7 @@
 """The picture of the four blocks shows as many lines as its words say."""
 
 from workbench.drawing import Circle, Line, Text
-from workbench.widgets import four_blocks as module
-from workbench.widgets.four_blocks import COUNT, attention, convolution, four_blocks, linear, recurrent
+from workbench.widgets.four_blocks import COUNT, WIDTH, attention, convolution, four_blocks, linear, recurrent
 
 
 def place(i):
@@ -27,5 +26,5 @@ def test_the_scene_draws_all_four_inside_its_frame_and_says_so():
         assert title in scene.alt
         assert any(isinstance(shape, Text) and title in shape.text for shape in scene.shapes)
     ends = [x for shape in scene.shapes if isinstance(shape, Line) for x in (shape.x1, shape.x2)]
-    assert 0 < min(ends) < max(ends) < module.WIDTH
+    assert 0 < min(ends) < max(ends) < WIDTH
     assert scene.png().startswith(b"\x89PNG")

@@ -133,9 +133,8 @@ class Graph(Part):
         name, ports = node.name, node.part.contract.inputs
         used = hasattr(type(self), name) or name in self.__dict__ or name == "output"
         if used or not name.isidentifier():
-            raise ValueError(
-                f"nodes: {name!r} cannot name a block; expected a word that Fabric does not use itself"
-            )
+            reason = f"Fabric uses it itself; try {name + '_block'!r}" if used else "expected a word"
+            raise ValueError(f"nodes: {name!r} cannot name a block: {reason}")
         if name in inputs:
             raise ValueError(f"nodes: {name!r} names an input already")
         needed = sum(not port.optional for port in ports)

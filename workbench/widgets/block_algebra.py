@@ -19,7 +19,7 @@ from workbench.widgets.block_algebra_kit import CHOICES, CLASSES, PICTURE, Chain
 from workbench.widgets.controls import Select
 from workbench.widgets.explorer import Explorer, State
 
-FIRST = ("rows", "patches", "convolution", "flatten")  # what may look at the picture
+FIRST = ("rows", "patches", "convolution", "flattened")  # what may look at the picture
 THEN = tuple(name for name in CHOICES if name not in FIRST[:3])
 
 WIDTH, HEIGHT = 900.0, 460.0

@@ -78,7 +78,7 @@ CHOICES = {
     "convolution": Choice("convolution, 1 → 64 channels", lambda: Conv2d(1, 64, 5, stride=4, padding=2)),
     "patches": Choice("cut into patches, 49 → 64", Patches),
     "rows": Choice("take rows as time steps", Rows),
-    "flatten": Choice("flatten", Flatten),
+    "flattened": Choice("flatten", Flatten),
     "convolution_64": Choice("convolution, 64 → 64 channels", lambda: Conv2d(64, 64, 3, stride=2, padding=1)),
     "linear_28": Choice("linear, 28 → 64", lambda: Linear(28, 64)),
     "linear_64": Choice("linear, 64 → 64", lambda: Linear(64, 64)),
