@@ -111,6 +111,7 @@ class Price:
                     "times_functions": timing.ratio(form, BARE),
                     "ratio_spread": timing.ratio_spread(form, BARE),
                     "cpu_share": timing.cpu_share,
+                    "trusted": timing.trusted,
                 }
                 for size, timing in self.timings.items()
                 for form in self.forms
