@@ -1,5 +1,7 @@
 """The norms are torch's: outputs, gradients and running statistics."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -128,3 +130,15 @@ def test_contracts(keeps_contract):
     for block in (LayerNorm(3), RMSNorm(3), BatchNorm(3)):
         keeps_contract(block, torch.zeros(2, 3))
         keeps_contract(block, torch.zeros(2, 3, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("norm", [LayerNorm(1000), RMSNorm(1000), BatchNorm(7)], ids=str)
+def test_statistics_of_half_types_are_as_good_as_float32s(draw, norm, dtype):
+    shape = (7, 1000) if not isinstance(norm, BatchNorm) else (300, 7)
+    x = (draw(*shape) + 10).to(dtype)  # far from 0: a mean in the type itself would be off by a tenth
+    y = norm(x)
+    assert y.dtype == dtype
+    exact = copy.deepcopy(norm).double()(x.double())
+    error = (y.double() - exact).abs() / exact.abs().clamp_min(1)
+    assert error.max() <= torch.finfo(dtype).eps

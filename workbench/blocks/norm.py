@@ -49,6 +49,11 @@ class Norm(nn.Module):
         return f"{self.width}, eps={self.eps}, affine={self.weight is not None}"
 
 
+def widened(x: Tensor) -> Tensor:
+    """x in float32 where its type is narrower: summed in bfloat16's 8 bits, a thousand numbers lose all but a digit."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class LayerNorm(Norm):
     """Each vector by its own mean and variance, equal to `torch.nn.LayerNorm`: (..., width) -> (..., width).
 
@@ -60,12 +65,13 @@ class LayerNorm(Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         check_shape("x", x, "...", self.width)
-        centered = x - x.mean(-1, keepdim=True)  # (..., width)
+        wide = widened(x)
+        centered = wide - wide.mean(-1, keepdim=True)  # (..., width)
         variance = centered.square().mean(-1, keepdim=True)  # (..., 1)
         normed = centered * torch.rsqrt(variance + self.eps)  # (..., width)
-        if self.weight is None or self.bias is None:
-            return normed
-        return normed * self.weight + self.bias
+        if self.weight is not None and self.bias is not None:
+            normed = normed * self.weight + self.bias
+        return normed.to(x.dtype)
 
 
 class RMSNorm(Norm):
@@ -82,9 +88,10 @@ class RMSNorm(Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         check_shape("x", x, "...", self.width)
-        mean_square = x.square().mean(-1, keepdim=True)  # (..., 1)
-        normed = x * torch.rsqrt(mean_square + self.eps)  # (..., width)
-        return normed if self.weight is None else normed * self.weight
+        wide = widened(x)
+        mean_square = wide.square().mean(-1, keepdim=True)  # (..., 1)
+        normed = wide * torch.rsqrt(mean_square + self.eps)  # (..., width)
+        return (normed if self.weight is None else normed * self.weight).to(x.dtype)
 
 
 class BatchNorm(Norm):
@@ -116,15 +123,16 @@ class BatchNorm(Norm):
 
     def forward(self, x: Tensor) -> Tensor:
         check_shape("x", x, "batch", self.channels, "...")
+        wide = widened(x)
         if self.training:
-            mean, variance = self._statistics(x)
+            mean, variance = self._statistics(wide)
         else:
             mean, variance = self.running_mean, self.running_var  # (channels,) each
         per_channel = (-1, *[1] * (x.dim() - 2))  # beside (batch, channels, places…)
         scale = torch.rsqrt(variance + self.eps)  # (channels,)
         scale = scale if self.weight is None else scale * self.weight
         shift = -mean * scale if self.bias is None else self.bias - mean * scale  # (channels,)
-        return x * scale.view(per_channel) + shift.view(per_channel)
+        return (wide * scale.view(per_channel) + shift.view(per_channel)).to(x.dtype)
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """This batch's mean and variance, (channels,) each; the running ones move towards them."""
