@@ -11,15 +11,15 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from typing import Any
 
 import torch
-from torch import SymInt, Tensor, nn
+from torch import SymInt, Tensor
 from torch.export import Dim, ExportedProgram
 
 from workbench.fabric.axis import ELLIPSIS, Size, Sizes
 from workbench.fabric.contract import Contract
 from workbench.fabric.part import Part
+from workbench.fabric.running import following
 
 NOISY = "torch._export.non_strict_utils", "torch.fx.experimental.symbolic_shapes"
 Shape = tuple[int | SymInt, ...]
@@ -83,7 +83,8 @@ def _export(part: Part, inputs: Sequence[Tensor | None], free: Sizes) -> Exporte
         None if value is None else {n: Dim.AUTO for n, axis in enumerate(axes) if axis in free}
         for value, axes in zip(inputs, _axes(part.contract, inputs, free), strict=True)
     )
-    with _following(part) as running, _quiet(), torch.enable_grad():
+    name = type(part).__name__
+    with following(part, name, lambda path, *_: path or name) as running, _quiet(), torch.enable_grad():
         try:
             return torch.export.export(part, tuple(inputs), dynamic_shapes=(dynamic,), strict=False)
         except Exception as error:  # whatever a block's own code raises, and a dozen kinds of torch's
@@ -116,28 +117,6 @@ def _fixed(program: ExportedProgram, contract: Contract, sizes: Sizes) -> list[s
         for size, axis in zip(shape or (), names, strict=True)
         if axis and isinstance(size, int)
     })  # fmt: skip
-
-
-@contextmanager
-def _following(part: Part) -> Iterator[list[str]]:
-    """The path of the part that runs, last in the list."""
-    running = [type(part).__name__]
-
-    def enter(path: str) -> Any:
-        return lambda module, inputs: running.append(path or running[0])
-
-    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-        running.pop()
-
-    hooks = []
-    for path, module in part.named_modules():
-        if isinstance(module, Part):
-            hooks += [module.register_forward_pre_hook(enter(path)), module.register_forward_hook(leave)]
-    try:
-        yield running
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 @contextmanager

@@ -9,14 +9,13 @@ Copies that a kernel makes for itself, inside, it does not see.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.fabric.part import Part
+from workbench.fabric.running import following
 from workbench.fabric.view.survey import survey
 from workbench.profiling.traffic import bytes_moved
 
@@ -33,7 +32,8 @@ class Conversion(NamedTuple):
 def conversions(part: Part, *inputs: Tensor | None) -> tuple[Conversion, ...]:
     """Every conversion in one call of `part`, the largest first."""
     sources = {f"{edge.target}.{edge.port}": edge.source for edge in survey(part).edges}
-    with _following(part) as running, _Copies(running, sources) as copies:
+    outermost: Frame = ("", {})
+    with following(part, outermost, _frame) as running, _Copies(running, sources) as copies:
         part(*inputs)
     found = [
         Conversion(edge, what, calls, copies.bytes[edge, what])
@@ -88,28 +88,7 @@ def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-@contextmanager
-def _following(part: Part) -> Iterator[list[Frame]]:
-    """The parts that are running, outermost first."""
-    running: list[Frame] = [("", {})]
-
-    def enter(path: str) -> Any:
-        def note(module: Part, inputs: tuple[Tensor | None, ...]) -> None:
-            pairs = zip(module.contract.inputs, inputs, strict=False)
-            running.append((path, {_storage(x): port.name for port, x in pairs if isinstance(x, Tensor)}))
-
-        return note
-
-    def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-        running.pop()
-
-    hooks = []
-    for path, module in part.named_modules():
-        if isinstance(module, Part):
-            path = path.replace(".body", "")  # a loop's body goes by the loop's name
-            hooks += [module.register_forward_pre_hook(enter(path)), module.register_forward_hook(leave)]
-    try:
-        yield running
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _frame(path: str, module: Part, inputs: tuple[Tensor | None, ...]) -> Frame:
+    pairs = zip(module.contract.inputs, inputs, strict=False)
+    storages = {_storage(x): port.name for port, x in pairs if isinstance(x, Tensor)}
+    return path.replace(".body", ""), storages  # a loop's body goes by the loop's name
