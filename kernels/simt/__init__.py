@@ -1,1 +1,14 @@
-"""The simulated GPU. So far its front end: the types of a kernel (`typed.py`); what runs them comes next."""
+"""The simulated GPU: runs an unmodified Numba kernel on the CPU, and counts what a real GPU would do.
+
+run = simt.launch(kernel, grid, block, *arguments)
+run.counters, run.lines, run.hazards
+"""
+
+from kernels.simt.counters import Counters
+from kernels.simt.hazards import Hazard
+from kernels.simt.launch import launch
+from kernels.simt.program import UnsupportedError
+from kernels.simt.run import Run
+from kernels.simt.typed import KernelTypeError
+
+__all__ = ["Counters", "Hazard", "KernelTypeError", "Run", "UnsupportedError", "launch"]

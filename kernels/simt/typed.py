@@ -4,17 +4,20 @@ The type rules of CUDA in Numba are not NumPy's: `x[i] * 2.0` with float32 x is 
 whatever is added to it, int32 + int32 is int64. A simulator with rules of its own would teach the wrong ones, so it
 takes them from the compiler: Numba's pipeline runs up to the point where it would generate code, and hands out what
 it has by then, the *typed intermediate representation*: basic blocks of single steps, numbered in the order of the
-source, with a type for each variable and a signature for each call. Device functions declared inline are in it already.
+source, with a type for each variable and a signature for each call. Device functions are inlined on the way.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numba
 import numpy as np
@@ -60,13 +63,18 @@ def typed(kernel: Callable[..., Any], *arguments: Any) -> Typed:
     number of arguments than the kernel takes.
     """
     function = getattr(kernel, "py_func", kernel)
+    kinds = tuple(type_of(name, value) for name, value in arguments_of(function, arguments).items())
+    return _typed(function, kinds)
+
+
+def arguments_of(function: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Arguments by the names of the function's parameters; TypeError for another number than it takes."""
     names = tuple(inspect.signature(function).parameters)
     if len(arguments) != len(names):
         raise TypeError(
             f"arguments: {function.__name__} takes {len(names)} ({', '.join(names)}), got {len(arguments)}"
         )
-    kinds = tuple(type_of(name, value) for name, value in zip(names, arguments, strict=True))
-    return _typed(function, kinds)
+    return dict(zip(names, arguments, strict=True))
 
 
 def type_of(name: str, value: Any) -> Any:
@@ -87,16 +95,32 @@ def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.compute_capability = COMPUTE_CAPABILITY
     try:
-        cuda.compiler.compile_extra(
-            target.typing_context, target.target_context, function, kinds, types.void, flags, {},
-            pipeline_class=compiler,
-        )  # fmt: skip
+        with _as_if_a_gpu_were_there():
+            cuda.compiler.compile_extra(
+                target.typing_context, target.target_context, function, kinds, types.void, flags, {},
+                pipeline_class=compiler,
+            )  # fmt: skip
     except NumbaError as error:
         raise KernelTypeError(f"{function.__name__}{_shown(kinds)}: {error}") from None
     except _HandedOut as found:
         state = found.state
     names = tuple(inspect.signature(function).parameters)
     return Typed(function.__name__, names, state.func_ir.blocks, state.typemap, state.calltypes)
+
+
+@contextlib.contextmanager
+def _as_if_a_gpu_were_there() -> Iterator[None]:
+    """Functions of Numba's own that a kernel calls are compiled apart, for which Numba asks the driver for a GPU."""
+    dispatcher = importlib.import_module(cuda.jit(_nothing).__class__.__module__)
+    present = SimpleNamespace(compute_capability=COMPUTE_CAPABILITY)
+    if cuda.is_available():
+        yield
+        return
+    with mock.patch.object(dispatcher, "get_current_device", lambda: present):
+        yield
+
+
+def _nothing() -> None: ...
 
 
 class _HandedOut(Exception):
@@ -125,6 +149,15 @@ def _compiler() -> type:
             raise _HandedOut(state)
 
     class TypesOnly(compiler.CUDACompiler):
+        def define_pipelines(self) -> Any:
+            (pipeline,) = super().define_pipelines()
+            for place, (step, text) in enumerate(pipeline.passes):
+                if step.__name__ == "InlineInlinables":
+                    pipeline.passes.insert(place + 1, (_inline_device_functions(machinery, step), text))
+                    break
+            pipeline.finalize()
+            return [pipeline]
+
         def define_cuda_lowering_pipeline(self, state: Any) -> Any:
             passes = machinery.PassManager("types only")
             passes.add_pass(compiler.IRLegalization, "make the representation legal")
@@ -133,6 +166,30 @@ def _compiler() -> type:
             return passes
 
     return TypesOnly
+
+
+@functools.cache
+def _inline_device_functions(machinery: Any, inline: Any) -> type:
+    """A pass like Numba's own `inline`, which takes in every device function, not only those declared inline."""
+    tools: Any = importlib.import_module(inline.__module__)
+
+    @machinery.register_pass(mutates_CFG=True, analysis_only=False)
+    class InlineDeviceFunctions(inline):  # type: ignore[misc]
+        _name = "inline_device_functions"
+
+        def _do_work(self, state: Any, work: Any, block: Any, place: int, call: Any, worker: Any) -> bool:
+            definition = tools.guard(state.func_ir.get_definition, call.func)
+            if getattr(definition, "op", None) == "getattr":
+                callee = tools.resolve_func_from_module(state.func_ir, definition)
+            else:
+                callee = getattr(definition, "value", None) if definition is not None else None
+            if not getattr(callee, "targetoptions", {}).get("device"):
+                return False
+            *_, new_blocks = worker.inline_function(state.func_ir, block, place, callee.py_func)
+            work += new_blocks
+            return True
+
+    return InlineDeviceFunctions
 
 
 def _shown(kinds: Iterable[Any]) -> str:

@@ -1,0 +1,238 @@
+"""Hand-overs: how a fence and an atomic let one block read what another has written, with no barrier between them.
+
+The writer writes, executes a *fence*, then an atomic on some location (a counter, a flag, a lock). Whoever later
+executes an atomic on that location may rely on all that came before the fence. Step by step:
+
+1. a fence **publishes** what its thread has done, and whatever was known to happen before that: what its block did up
+   to its last barrier, what it has itself been handed;
+2. an atomic **releases** to its location all that is published, and itself; what others released there before stays;
+3. any atomic **acquires** all that its location holds by then;
+4. a barrier of the block or the warp passes on what was acquired, and also what was published: where all fence, then
+   meet, one thread's atomic speaks for them all. PTX is stricter there; programs rely on it all the same.
+
+A fence of the block, `threadfence_block`, hands over within the block alone.
+
+What is acquired is not copied. A location keeps a *log* of releases, and to have acquired is to know a log up to some
+length: a grid's ten-thousandth block learns of all the others in one step.
+
+Sources: PTX ISA, "Memory Consistency Model", "Release and Acquire Patterns" and "Causality order"; CUDA C++
+Programming Guide, "Memory Fence Functions" (its sum over all blocks is the first of the tests).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kernels.simt.counters import WARP
+from kernels.simt.warps import meet, strangers
+
+Location = Hashable  # the address of an atomic, or (address, block) for what only that block may see
+Known = Mapping[
+    Any, int
+]  # how far each source is known: a thread or block up to a time, a log up to a length
+BLOCK = WARP  # the column of a published row that holds the time of the block's last barrier
+
+
+class Clock(NamedTuple):
+    """What somebody knows, sparsely. `times`: thread -> time, and ~block -> time; `logs`: location -> length."""
+
+    times: Known
+    logs: Known
+
+
+class History:
+    """How far each source was known after each release: two ascending lists for a source, so one search finds it."""
+
+    def __init__(self) -> None:
+        self.steps: dict[Any, tuple[list[int], list[int]]] = {}
+
+    def add(self, length: int, known: Known) -> None:
+        """What release number `length` says; nothing is kept of what was known already."""
+        for source, far in known.items():
+            lengths, fars = self.steps.setdefault(source, ([], []))
+            if not fars or far > fars[-1]:
+                lengths.append(length)
+                fars.append(far)
+
+    def known(self, source: Any, length: int) -> int:
+        """How far `source` was known after `length` releases; 0 where it was not."""
+        lengths, fars = self.steps.get(source, ([], []))
+        place = bisect_right(lengths, length)
+        return fars[place - 1] if place else 0
+
+
+class Log:
+    """The releases to one location."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.times, self.logs = History(), History()
+        self.atomics: dict[tuple[int, int], int] = {}  # (thread, time) of a release -> its number
+
+    def release(self, clock: Clock, thread: int, now: int) -> None:
+        """An atomic of `thread` at time `now` adds what `clock` says, and itself."""
+        self.length += 1
+        self.atomics[thread, now] = self.length
+        self.times.add(self.length, clock.times)
+        self.logs.add(self.length, clock.logs)
+
+    def says(self, length: int, sources: Iterable[int], thread: int, when: int) -> bool:
+        """Whether what `thread`, one of two sources to look for, did at `when` is in the first `length` releases."""
+        if self.atomics.get((thread, when), length + 1) <= length:
+            return True
+        return any(self.times.known(source, length) >= when for source in sources)
+
+
+class Published:
+    """What the threads of a chunk have published by fences of one scope.
+
+    rows: int32 (lanes, 33), as in `warps.py`, the last column for the thread's block. logs: lane -> what it had
+    acquired. spread: block -> what all its threads had published when they last met.
+    """
+
+    def __init__(self, threads_per_block: int, first_block: int, blocks: int) -> None:
+        self.threads_per_block, self.first_block = threads_per_block, first_block
+        self.rows = strangers(blocks * threads_per_block, WARP + 1)
+        self.logs: dict[int, Known] = {}
+        self.spread: dict[int, Clock] = {}
+        self.fenced = np.zeros(blocks, dtype=bool)  # since their threads last met
+
+    def barrier(self, blocks: np.ndarray) -> None:
+        """The threads of these blocks meet."""
+        for block in blocks[self.fenced[blocks]].tolist():
+            first = block * self.threads_per_block
+            rows = self.rows[first : first + self.threads_per_block]
+            times = rows[:, :BLOCK].reshape(-1, WARP, WARP).max(axis=1).ravel()  # (threads of the block,)
+            whole = max(int(times.min()), int(rows[:, BLOCK].max()))  # the block as one goes that far
+            logs = (self.logs.get(lane, {}) for lane in range(first, first + self.threads_per_block))
+            self.spread[block] = Clock(self._named(times, whole, first, block), furthest(logs))
+        self.fenced[blocks] = False
+
+    def of(self, lane: int) -> Clock | None:
+        """What an atomic of this lane releases; None where nothing was published."""
+        block, row = lane // self.threads_per_block, self.rows[lane]
+        spread = self.spread.get(block)
+        if not row.any():
+            return spread
+        own = Clock(
+            self._named(row[:BLOCK], int(row[BLOCK]), lane - lane % WARP, block), self.logs.get(lane, {})
+        )
+        return own if spread is None else Clock(*map(furthest, zip(own, spread, strict=True)))
+
+    def _named(self, times: np.ndarray, whole: int, first: int, block: int) -> Known:
+        """Times of neighboring lanes by thread number, leaving out what the whole block's time says already."""
+        later = np.flatnonzero(times > whole)
+        named = later + (first + self.first_block * self.threads_per_block)
+        found = dict(zip(named.tolist(), times[later].tolist(), strict=True))
+        return {~(block + self.first_block): whole, **found} if whole else found
+
+
+class HandOvers:
+    """All hand-overs of a launch; what its logs hold outlives the chunk of blocks that released it."""
+
+    def __init__(self, threads_per_block: int, first_block: int, blocks: int) -> None:
+        self.threads_per_block = threads_per_block
+        self.logs: dict[Location, Log] = {}
+        self.next_chunk(first_block, blocks)
+
+    def next_chunk(self, first_block: int, blocks: int) -> None:
+        """Go on with other blocks, whose threads have neither published nor acquired anything."""
+        self.first_block, self.blocks = first_block, blocks
+        self.published: dict[str, Published] = {}  # scope -> ...
+        self.acquired: dict[int, Known] = {}  # lane -> log -> length; replaced, never changed
+        self.acquired_by_block: dict[int, Known] = {}
+
+    def fence(
+        self, lanes: np.ndarray, now: int, scope: str, barrier_time: np.ndarray, warps: np.ndarray | None
+    ) -> None:
+        """Lanes publish; barrier_time: (blocks,); warps: their rows (lanes of the chunk, 32), or None."""
+        if scope not in self.published:
+            self.published[scope] = Published(self.threads_per_block, self.first_block, self.blocks)
+        published, blocks = self.published[scope], lanes // self.threads_per_block
+        if warps is not None:
+            published.rows[lanes, :BLOCK] = warps[lanes]
+        published.rows[lanes, BLOCK] = barrier_time[blocks]
+        published.rows[lanes, lanes % WARP] = now
+        published.fenced[blocks] = True
+        for lane in lanes.tolist() if self.acquired or self.acquired_by_block else ():
+            published.logs[lane] = self._acquired(lane)
+
+    def atomic(self, lanes: np.ndarray, locations: np.ndarray, now: int) -> None:
+        """Atomics take effect one after another: each acquires, then releases."""
+        if not self.logs and not self.published:
+            return
+        first_thread = self.first_block * self.threads_per_block
+        for lane, location in zip(lanes.tolist(), locations.tolist(), strict=True):
+            places = {
+                "grid": location,
+                "block": (location, lane // self.threads_per_block + self.first_block),
+            }
+            held = {place: self.logs[place].length for place in places.values() if place in self.logs}
+            if held:
+                self.acquired[lane] = furthest((self.acquired.get(lane, {}), held))
+            for scope, published in self.published.items():
+                clock = published.of(lane)
+                if clock is not None:
+                    self.logs.setdefault(places[scope], Log()).release(clock, lane + first_thread, now)
+
+    def barrier(self, blocks: np.ndarray) -> None:
+        """The threads of these blocks meet, and pass on what they acquired and published."""
+        for published in self.published.values():
+            published.barrier(blocks)
+        meeting = set(blocks.tolist()) if self.acquired else set()
+        for lane in [lane for lane in self.acquired if lane // self.threads_per_block in meeting]:
+            block = lane // self.threads_per_block
+            known = self.acquired_by_block.get(block, {}), self.acquired.pop(lane)
+            self.acquired_by_block[block] = furthest(known)
+
+    def warp_barrier(self, lanes: np.ndarray, masks: np.ndarray) -> None:
+        """Lanes of warps meet, those of one mask each, and pass on the same."""
+        for published in self.published.values():
+            meet(published.rows, lanes, masks, 0)
+        for logs in (self.acquired, *(published.logs for published in self.published.values())):
+            for group in _groups(lanes, masks) if logs else ():
+                known = furthest(logs.get(lane, {}) for lane in group)
+                logs.update(dict.fromkeys(group, known) if known else {})
+
+    def ordered(self, lane: int, other: int, when: int) -> bool:
+        """Whether what thread `other` did at `when` was handed to this lane, through however many hands."""
+        sources = other, ~(other // self.threads_per_block)
+        reached = dict(self._acquired(lane))
+        waiting = list(reached)
+        while waiting:
+            location = waiting.pop()
+            log, length = self.logs[location], reached[location]
+            if log.says(length, sources, other, when):
+                return True
+            for further in log.logs.steps:
+                far = log.logs.known(further, length)
+                if far > reached.get(further, 0):
+                    reached[further] = far
+                    waiting.append(further)
+        return False
+
+    def _acquired(self, lane: int) -> Known:
+        known = self.acquired.get(lane, {}), self.acquired_by_block.get(lane // self.threads_per_block, {})
+        return furthest(known)
+
+
+def furthest(known: Iterable[Known]) -> Known:
+    """Several pieces of knowledge as one."""
+    joined: dict[Any, int] = {}
+    for piece in known:
+        for source, far in piece.items():
+            joined[source] = max(far, joined.get(source, 0))
+    return joined
+
+
+def _groups(lanes: np.ndarray, masks: np.ndarray) -> Iterator[list[int]]:
+    """The lanes that meet: those of one warp that name the same mask and are in it."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for lane, mask in zip(lanes.tolist(), masks.tolist(), strict=True):
+        if mask >> lane % WARP & 1:
+            groups.setdefault((lane // WARP, mask), []).append(lane)
+    return iter(groups.values())

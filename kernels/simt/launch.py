@@ -1,0 +1,172 @@
+"""Launching a kernel on the simulated GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from kernels.simt import source
+from kernels.simt.arithmetic import dtype_of
+from kernels.simt.counters import Counters
+from kernels.simt.hazards import LaunchLimit
+from kernels.simt.lanes import padded
+from kernels.simt.lower import lower
+from kernels.simt.machine import Machine
+from kernels.simt.memory import View, views_of
+from kernels.simt.program import Program
+from kernels.simt.reports import Reports
+from kernels.simt.run import Run
+from kernels.simt.typed import arguments_of, type_of
+
+Shape = int | tuple[int, ...]
+CHUNK_LANES = 1 << 15  # lanes that run side by side: what they remember should stay in the CPU's cache
+COOPERATIVE_LANES = 1 << 18  # a grid that waits for itself runs in one piece
+MOST_THREADS = 1024  # a block
+MOST_BLOCK, MOST_GRID = (1024, 1024, 64), (2**31 - 1, 65535, 65535)
+STATIC_SHARED, DYNAMIC_SHARED = 48 << 10, 227 << 10  # bytes a block
+
+
+def launch(
+    kernel: Callable[..., Any],
+    grid: Shape,
+    block: Shape,
+    *arguments: Any,
+    shared_bytes: int = 0,
+    order: str = "lockstep",
+    seed: int = 0,
+    on_hazard: str = "raise",
+    step_limit: int = 300_000,
+) -> Run:
+    """Run `kernel`, an `@cuda.jit` function or its Python function, with a GPU simulated on the CPU.
+
+    grid, block: blocks in the grid and threads in a block, along one to three axes. arguments: NumPy arrays, CPU
+    tensors (both written in place) and numbers. shared_bytes: dynamic shared memory of a block. order: "lockstep", or
+    "shuffled" for warps, blocks and atomics in an order drawn by `seed`. on_hazard: "raise", or "record" to go on: a
+    bad read gives 0, a bad write is dropped, a divergent barrier is passed. step_limit: segments of the program after
+    which a loop counts as endless.
+
+    Raises a Hazard where the kernel has one, KernelTypeError where Numba cannot type it, UnsupportedError where the
+    simulator cannot run it, and ValueError or TypeError, which name the argument, for anything else.
+    Limits: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
+    """
+    function = getattr(kernel, "py_func", kernel)
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"kernel: expected a function or a @cuda.jit kernel, got {type(kernel).__name__}")
+    named_grid, named_block = _shape("grid", grid), _shape("block", block)
+    for name, value, allowed in (
+        ("order", order, ("lockstep", "shuffled")),
+        ("on_hazard", on_hazard, ("raise", "record")),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name}: expected {' or '.join(map(repr, allowed))}, got {value!r}")
+    for name, number in (("shared_bytes", shared_bytes), ("step_limit", step_limit), ("seed", seed)):
+        if not isinstance(number, int | np.integer) or number < 0:
+            raise ValueError(f"{name}: expected an integer, 0 or more, got {number!r}")
+    given = arguments_of(function, arguments)
+    kinds = tuple(type_of(name, value) for name, value in given.items())
+    program = lower(kernel, kinds)
+    run = Run(program.name, named_grid, named_block, source=source.of(function, program))
+    reports = Reports(run, on_hazard == "raise")
+    full_grid, full_block = _full(named_grid), _full(named_block)
+    if _within_limits(program, full_grid, full_block, shared_bytes, reports):
+        values = _values(given, kinds)
+        rng = np.random.default_rng(seed) if order == "shuffled" else None
+        machine = Machine(program, values, full_grid, full_block, shared_bytes, rng, step_limit, reports, run)
+        _run(machine, run)
+    return run
+
+
+def _run(machine: Machine, run: Run) -> None:
+    """All blocks, chunk by chunk; what has been counted by then is in the run even when a hazard ends it."""
+    blocks = int(np.prod(machine.grid, dtype=np.int64))
+    lanes = padded(int(np.prod(machine.block)))
+    at_once = max(1, CHUNK_LANES // lanes)
+    if machine.program.cooperative:
+        if blocks * lanes > COOPERATIVE_LANES:
+            raise ValueError(
+                f"grid: expected at most {COOPERATIVE_LANES // lanes} blocks of {lanes} threads, as all of a grid that "
+                f"synchronizes run together, got {blocks}"
+            )
+        at_once = blocks
+    run.warps, run.shared_bytes = blocks * lanes // 32, machine.shared_bytes
+    try:
+        with np.errstate(all="ignore"):
+            for first in range(0, blocks, at_once):
+                machine.run_chunk(first, min(at_once, blocks - first))
+    finally:
+        _count(machine, run)
+
+
+def _count(machine: Machine, run: Run) -> None:
+    """Fold what the machine has seen into the run's counters."""
+    for segment, (warps, lanes) in zip(machine.program.segments, machine.executed.tolist(), strict=True):
+        for line in segment.lines:
+            machine.counter(line).statements += warps
+            machine.counter(line).lanes += lanes
+        for line, flops, transcendentals in segment.work:
+            machine.counter(line).flops += flops * lanes
+            machine.counter(line).transcendentals += transcendentals * lanes
+    run.lines = dict(sorted(machine.lines.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+    run.steps_left_out = machine.trace.left_out
+    run.counters = Counters()
+    for counted in run.lines.values():
+        run.counters += counted
+    for storage in machine.storages:
+        run.counters.global_bytes_unique += storage.shadow.read_bytes + storage.shadow.written_bytes
+
+
+def _shape(name: str, shape: Shape) -> tuple[int, ...]:
+    axes = shape if isinstance(shape, tuple | list) else (shape,)
+    whole = all(isinstance(axis, int | np.integer) and not isinstance(axis, bool) for axis in axes)
+    if not whole or not 1 <= len(axes) <= 3 or min(axes) < 1:
+        raise ValueError(f"{name}: expected 1 to 3 positive integers, got {shape!r}")
+    return tuple(map(int, axes))
+
+
+def _full(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    x, y, z = (*shape, 1, 1)[:3]
+    return x, y, z
+
+
+def _within_limits(
+    program: Program, grid: tuple[int, int, int], block: tuple[int, int, int], dynamic: int, reports: Reports
+) -> bool:
+    threads = block[0] * block[1] * block[2]
+    problems = []
+    if threads > MOST_THREADS:
+        problems.append(
+            f"{threads} threads a block, where a GPU takes at most {MOST_THREADS}; use more blocks"
+        )
+    problems += [
+        f"{count} {what} along {axis}, where a GPU takes at most {most}"
+        for shape, limits, what in ((block, MOST_BLOCK, "threads"), (grid, MOST_GRID, "blocks"))
+        for axis, count, most in zip("xyz", shape, limits, strict=True)
+        if count > most and not (what == "threads" and threads > MOST_THREADS and axis != "z")
+    ]
+    if program.shared_bytes > STATIC_SHARED:
+        problems.append(
+            f"{program.shared_bytes} bytes of static shared memory a block, where a GPU takes at most {STATIC_SHARED}; "
+            "declare it with shape 0 and give the launch shared_bytes"
+        )
+    elif program.shared_bytes + dynamic > DYNAMIC_SHARED:
+        problems.append(
+            f"{program.shared_bytes + dynamic} bytes of shared memory a block, where the largest GPUs take {DYNAMIC_SHARED}"
+        )
+    line = reports.run.source[0].line if reports.run.source else 0
+    for number, problem in enumerate(problems):
+        side = reports.access("launches", line, 0)
+        reports.hazard(LaunchLimit(f"the launch asks for {problem}", accesses=(side,)), (LaunchLimit, number))
+    return not problems
+
+
+def _values(given: dict[str, Any], kinds: tuple[Any, ...]) -> dict[str, Any]:
+    """Arguments as the kernel sees them: views of arrays, and numbers of their Numba types."""
+    arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray | torch.Tensor)}
+    values: dict[str, Any] = dict(views_of(arrays))
+    for (name, value), kind in zip(given.items(), kinds, strict=True):
+        if name not in values:
+            values[name] = np.array(value).astype(dtype_of(kind))[()]
+    return values

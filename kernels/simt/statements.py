@@ -1,0 +1,35 @@
+"""Which statements a segment executes: a source line counts once, in however many pieces it runs.
+
+A lazy expression is cut into segments: the second part of `a and b`, each side of `x if c else y`, the store of what
+came out. They are one statement, executed by the lanes that began it. Only a way back makes a line run anew: that is
+what a loop does to its test.
+"""
+
+from collections.abc import Sequence
+
+from kernels.simt.hazards import Line
+from kernels.simt.program import Branch, Segment
+
+
+def leading_to(segments: Sequence[Segment]) -> dict[int, list[int]]:
+    """For each segment's number, the numbers of those that lanes may come from."""
+    found: dict[int, list[int]] = {}
+    for number, segment in enumerate(segments):
+        end = segment.end
+        targets = {end.yes, end.no} if isinstance(end, Branch) else {getattr(end, "target", None)}
+        for target in targets - {None}:
+            found.setdefault(target, []).append(number)
+    return found
+
+
+def count_once(segments: Sequence[Segment]) -> None:
+    """Take from each segment the line that all lanes were already executing when they came to it."""
+    before = leading_to(segments)
+    last: dict[int, Line | None] = {}  # the line that lanes are executing when they leave a segment
+    for number, segment in enumerate(segments):
+        came_from = before.get(number, [])
+        lines = {last[earlier] if earlier < number else None for earlier in came_from}
+        going_on = lines.pop() if len(lines) == 1 else None
+        last[number] = segment.lines[-1] if segment.lines else going_on
+        if segment.lines and segment.lines[0] == going_on:
+            del segment.lines[0]
