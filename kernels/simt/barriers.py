@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels.simt.counters import WARP
-from kernels.simt.hazards import BarrierDivergence
+from kernels.simt.hazards import Access, BarrierDivergence
 from kernels.simt.lanes import Lanes
 from kernels.simt.program import Wait
 from kernels.simt.shuffles import FULL, active
@@ -85,7 +85,7 @@ class Barriers:
         machine = self.machine
         end, lanes, brought = self.waiting.pop(target)
         going = lanes if ready.all() else lanes.only(ready)
-        values = None if brought is None else brought[ready]
+        values: Any = None if brought is None else brought[ready]
         if not ready.all():
             self.waiting[target] = (end, lanes.only(~ready), None if brought is None else brought[~ready])
         if end.scope == "warp":
@@ -121,7 +121,7 @@ class Barriers:
         machine = self.machine
         first = int(lanes.threads[0])
         waits = machine.reports.access("waits", end.line, first)
-        sides = (waits,)
+        sides: tuple[Access, ...] = (waits,)
         if away is not None:
             target, others = away
             other = machine.reports.access("waits", self.waiting[target][0].line, int(others.threads[0]))

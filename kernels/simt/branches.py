@@ -14,7 +14,7 @@ from kernels.simt.program import Branch, Frame
 class Branches:
     """The branches of a chunk.
 
-    A test of several parts (`a and b`) makes several branches of the program and is one in the source: a warp has parted
+    A test of several parts (`a and b`) makes several branches of the program and is one in the source: a warp parts
     when, all parts done, some of its lanes have left by one way and some by another. ways: for each such test and each
     way out of it, the warps of which a lane has left by it.
     """

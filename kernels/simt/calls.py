@@ -15,7 +15,8 @@ import numpy as np
 from numba import types
 
 from kernels.backend import cuda
-from kernels.simt import access, arithmetic, shuffles
+from kernels.simt import access, shuffles
+from kernels.simt.casts import number
 from kernels.simt.memory import Storage, View, row_major
 from kernels.simt.subscripts import Method, Slice, items
 
@@ -83,11 +84,7 @@ def _table() -> dict[Any, Handler]:
         cuda.atomic.compare_and_swap: _compare_and_swap,
     }
     for name in ("all", "any", "eq", "ballot", "match_any", "match_all"):
-        function = getattr(
-            cuda, f"{name}_sync" if name not in ("match_any", "match_all") else f"{name}_sync", None
-        )
-        if function is not None:
-            table[function] = _vote(name)
+        table[getattr(cuda, f"{name}_sync")] = _vote(name)
     for name in (
         "add",
         "sub",
@@ -118,7 +115,7 @@ def _table() -> dict[Any, Handler]:
 
 def _range(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
     kind = low.type(target).dtype
-    zero, one = (arithmetic.dtype_of(kind).type(number) for number in (0, 1))
+    zero, one = (number(kind).type(value) for value in (0, 1))
     keys = [low.operand(name, kind) for name in arguments]
     if len(keys) == 1:
         low.step(target, lambda frame, lanes, machine: (zero, frame[keys[0]], one))
@@ -129,7 +126,7 @@ def _range(low: Any, target: str, expression: Any, arguments: list[str]) -> None
 
 
 def iterate(low: Any, target: str, source: str) -> None:
-    """Lower `iter(source)`: an iterator is (next, end, step, whether bounds differ within one's warp, what it walks)."""
+    """Lower `iter(source)`: an iterator is (next, end, step, do bounds differ within one's warp, what it walks)."""
     kind, key = low.type(source), low.operand(source)
     if isinstance(kind, types.RangeType):
 
@@ -138,7 +135,7 @@ def iterate(low: Any, target: str, source: str) -> None:
             return start, stop, step, _differs(lanes, (start, stop, step))
 
         low.step(target, over_range)
-    elif isinstance(kind, types.Array) and kind.ndim == 1 or isinstance(kind, types.UniTuple):
+    elif (isinstance(kind, types.Array) and kind.ndim == 1) or isinstance(kind, types.UniTuple):
 
         def over_items(frame: Any, lanes: Any, machine: Any) -> Any:
             walked = frame[key]
@@ -253,7 +250,7 @@ def _shape(low: Any, variable: str) -> tuple[int, ...]:
 
 
 def _shared(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
-    dtype = arithmetic.dtype_of(low.type(target).dtype)
+    dtype = number(low.type(target).dtype)
     shape = _shape(low, arguments[0])
     name = target.partition(".")[0].removeprefix("$")
     dynamic = math.prod(shape) == 0
@@ -270,7 +267,7 @@ def _shared(low: Any, target: str, expression: Any, arguments: list[str]) -> Non
 
 
 def _local(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
-    dtype = arithmetic.dtype_of(low.type(target).dtype)
+    dtype = number(low.type(target).dtype)
     shape = _shape(low, arguments[0])
     name, bytes_ = target.partition(".")[0], math.prod(shape) * dtype.itemsize
 
@@ -413,14 +410,14 @@ def _hinted_store(low: Any, target: str, expression: Any, arguments: list[str]) 
 def _method(low: Any, target: str, method: Method, arguments: list[str], expression: Any) -> None:
     kind = low.type(method.owner)
     if isinstance(kind, types.Array) and method.name == "view":
-        key, dtype = low.operand(method.owner), arithmetic.dtype_of(low.type(target).dtype)
+        key, dtype = low.operand(method.owner), number(low.type(target).dtype)
         low.step(target, lambda frame, lanes, machine: _seen_as(frame[key], dtype))
     elif isinstance(kind, types.Array) and method.name == "reshape":
         key = low.operand(method.owner)
         names = [low.operand(argument) for argument in arguments]
         low.step(target, lambda frame, lanes, machine: _reshaped(frame[key], [frame[name] for name in names]))
     elif isinstance(kind, types.Number) and method.name == "view":
-        key, dtype = low.operand(method.owner), arithmetic.dtype_of(low.type(target))
+        key, dtype = low.operand(method.owner), number(low.type(target))
         low.step(target, lambda frame, lanes, machine: frame[key].view(dtype))
     elif method.name == "sync":
         low.executes(low.line)

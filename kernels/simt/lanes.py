@@ -69,16 +69,23 @@ class Lanes:
 class Chunk:
     """A run of consecutive blocks, laid out in lanes.
 
-    grid, block: (x, y, z). padded: the lanes of a block, its threads rounded up to whole warps.
+    grid, block: (x, y, z). padded: the lanes of a block, its threads rounded up to whole warps. shared_stride: bytes
+    from one block's shared memory to the next one's.
     """
 
     def __init__(
-        self, grid: tuple[int, int, int], block: tuple[int, int, int], first_block: int, blocks: int
+        self,
+        grid: tuple[int, int, int],
+        block: tuple[int, int, int],
+        first_block: int,
+        blocks: int,
+        shared_stride: int,
     ) -> None:
         self.grid, self.block, self.first_block, self.blocks = grid, block, first_block, blocks
         self.threads_per_block = block[0] * block[1] * block[2]
         self.padded = padded(self.threads_per_block)
         self.lanes = blocks * self.padded
+        self.shared_stride = shared_stride
         slot = np.arange(self.padded)
         self.exists = np.tile(slot < self.threads_per_block, blocks)  # padding does not
 

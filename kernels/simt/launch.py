@@ -15,7 +15,7 @@ from kernels.simt.hazards import LaunchLimit
 from kernels.simt.lanes import padded
 from kernels.simt.lower import lower
 from kernels.simt.machine import Machine
-from kernels.simt.memory import View, views_of
+from kernels.simt.memory import views_of
 from kernels.simt.program import Program
 from kernels.simt.reports import Reports
 from kernels.simt.run import Run
@@ -153,7 +153,8 @@ def _within_limits(
         )
     elif program.shared_bytes + dynamic > DYNAMIC_SHARED:
         problems.append(
-            f"{program.shared_bytes + dynamic} bytes of shared memory a block, where the largest GPUs take {DYNAMIC_SHARED}"
+            f"{program.shared_bytes + dynamic} bytes of shared memory a block, where the largest GPUs take "
+            f"{DYNAMIC_SHARED}"
         )
     line = reports.run.source[0].line if reports.run.source else 0
     for number, problem in enumerate(problems):

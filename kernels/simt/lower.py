@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 
 from kernels.simt import arithmetic, calls, control, statements, subscripts
+from kernels.simt.casts import TUPLES, number
 from kernels.simt.hazards import Line
 from kernels.simt.program import Branch, Frame, Jump, Program, Return, Segment, Step, UnsupportedError, Wait
 from kernels.simt.typed import Typed, typed
@@ -83,7 +84,7 @@ class Lowering:
             arguments=self.arguments,
             shared=self.shared,
             shared_bytes=self.shared_bytes,
-            unit=min((arithmetic.dtype_of(kind.dtype).itemsize for kind in arrays), default=1),
+            unit=min((number(kind.dtype).itemsize for kind in arrays), default=1),
             cooperative=self.cooperative,
             files=self.files,
         )
@@ -101,13 +102,13 @@ class Lowering:
     def _chain_tests(self) -> None:
         """Tie the branches that one test makes (`a and b`) together, so that they count as one."""
         came_from = statements.leading_to(self.segments)
-        for number, segment in enumerate(self.segments):
+        for place, segment in enumerate(self.segments):
             end = segment.end
             if not isinstance(end, Branch):
                 continue
-            chain = number
-            before = came_from.get(number, [])
-            if len(before) == 1 and end.kind == "if" and before[0] < number:
+            chain = place
+            before = came_from.get(place, [])
+            if len(before) == 1 and end.kind == "if" and before[0] < place:
                 earlier = self.segments[before[0]].end
                 if isinstance(earlier, Branch) and earlier.kind == "if" and earlier.line == end.line:
                     chain = earlier.chain
@@ -327,11 +328,11 @@ class Lowering:
         return key
 
     def constant(self, value: Any, kind: Any) -> Any:
-        """A number of the source as a number of its type; a tuple as a tuple of them; an array as one in const memory."""
+        """A number of the source in its type; a tuple as a tuple of them; an array as one in constant memory."""
         if isinstance(value, np.ndarray):
             return subscripts.frozen(value)
-        if isinstance(value, tuple) and isinstance(kind, types.BaseTuple):
-            return tuple(self.constant(item, of) for item, of in zip(value, kind, strict=True))
+        if isinstance(value, tuple) and isinstance(kind, TUPLES):
+            return tuple(self.constant(item, of) for item, of in zip(value, kind.types, strict=True))
         dtype = arithmetic.dtype_of(kind)
         if dtype is None or value is None:
             return value
@@ -343,8 +344,8 @@ class Lowering:
         """Whether two Numba types have the same numbers in them."""
         if one == other:
             return True
-        if isinstance(one, types.BaseTuple) and isinstance(other, types.BaseTuple):
-            return all(Lowering.same_numbers(a, b) for a, b in zip(one, other, strict=True))
+        if isinstance(one, TUPLES) and isinstance(other, TUPLES):
+            return all(Lowering.same_numbers(a, b) for a, b in zip(one.types, other.types, strict=True))
         first, second = arithmetic.dtype_of(one), arithmetic.dtype_of(other)
         return first == second if first is not None else not isinstance(one, types.Number | types.Boolean)
 
@@ -389,9 +390,9 @@ class Lowering:
 
     def line_of(self, file: str, number: int) -> Line:
         """A line as the reader knows it: its number, with the file's name where that is not the kernel's."""
-        if os.path.abspath(file) == os.path.abspath(self.file):  # noqa: PTH100 - notebook cells have no path
+        if os.path.abspath(file) == os.path.abspath(self.file):
             return number
-        name = os.path.basename(file)  # noqa: PTH119
+        name = os.path.basename(file)
         self.files[name] = file
         return f"{name}:{number}"
 

@@ -26,7 +26,6 @@ from kernels.simt.shadow import Shadow
 from kernels.simt.state import State, same
 from kernels.simt.trace import Trace
 
-
 ENDLESS = 8  # rounds of the program in which nothing changes
 
 
@@ -73,8 +72,8 @@ class Machine:
 
     def run_chunk(self, first_block: int, blocks: int) -> None:
         """Run consecutive blocks to their end."""
-        self.chunk = chunk = Chunk(self.grid, self.block, first_block, blocks)
-        chunk.shared_stride = -(-max(self.shared_bytes, 1) // 256) * 256
+        stride = -(-max(self.shared_bytes, 1) // 256) * 256
+        self.chunk = chunk = Chunk(self.grid, self.block, first_block, blocks, stride)
         if first_block == 0:
             self.run.steps = self.trace = Trace(chunk.padded)
             self.ordering = Ordering(chunk.padded, 0, blocks)
@@ -233,7 +232,7 @@ class Machine:
         side = self.reports.access("goes on", line, int(lanes.threads[0]))
         long = "" if self.scheduler.turns <= self.step_limit else "; for a long kernel raise step_limit"
         text = (
-            f"thread {side.thread} of block {side.block} still runs after {self.scheduler.turns} steps: its loop does not "
-            f"end, or waits for what no other thread does{long}"
+            f"thread {side.thread} of block {side.block} still runs after {self.scheduler.turns} steps: its loop does "
+            f"not end, or waits for what no other thread does{long}"
         )
         self.reports.hazard(StepLimit(text, accesses=(side,)), StepLimit)

@@ -72,6 +72,6 @@ def from_start(view: View, lanes: Any, address: int) -> int:
 def _named(number: int, shape: tuple[int, ...]) -> Index:
     if len(shape) == 1:
         return int(number)
-    full = (*shape, 1, 1)[:3]
-    along = unravel(np.asarray([number]), full)
+    x, y, z = (*shape, 1, 1)[:3]
+    along = unravel(np.asarray([number]), (x, y, z))
     return tuple(int(axis[0]) for axis in along[: len(shape)])

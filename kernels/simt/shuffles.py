@@ -34,7 +34,7 @@ def shuffle(
 
 
 def vote(machine: Any, lanes: Lanes, how: str, mask: Number, value: Number, line: Line) -> Any:
-    """What the lanes of a warp that vote together agree on; how: "all", "any", "eq", "ballot", "match_any", "match_all"."""
+    """What the lanes of a warp agree on; how: "all", "any", "eq", "ballot", "match_any" or "match_all"."""
     value = lanes.spread(value)
     _check(machine, lanes, mask, line)
     machine.watch("vote", lanes, line)
@@ -77,7 +77,7 @@ def _places(lanes: Lanes) -> np.ndarray:
 def _check(
     machine: Any, lanes: Lanes, mask: Number, line: Line, missing: Any = None, source: Any = None
 ) -> None:
-    """Report a lane that is not in its own mask, a mask that names lanes busy elsewhere, and a source that is not here."""
+    """Report a lane outside its own mask, a mask with lanes that are busy elsewhere, a source that is not here."""
     own = lanes.index % WARP
     masks = lanes.spread(np.asarray(mask, dtype=np.int64)[()]) & FULL
     if missing is not None and missing.any():
@@ -90,7 +90,8 @@ def _check(
     if outside.any():
         machine.report(
             ShuffleInactiveLane, lanes, outside, "shuffles", line, None,
-            lambda lane: f"(lane {own[lane]}) is not in its own mask {masks[lane]:#010x}; name every lane that comes here",
+            lambda lane: f"(lane {own[lane]}) is not in its own mask {masks[lane]:#010x}; name every lane that "
+            "comes here",
         )  # fmt: skip
     alive = machine.alive_bits()[lanes.index // WARP]
     away = masks & alive & ~active(lanes)

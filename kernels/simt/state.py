@@ -72,8 +72,8 @@ def _put(old: Any, value: Any, lanes: Lanes, live: int) -> Any:
         if isinstance(value, View) and old.model.storage is not value.storage:
             if not alone:
                 raise UnsupportedError(
-                    f"{value.name}: threads that went different ways hold different arrays under one name, which is not "
-                    "simulated; use one name for each, or an index that differs"
+                    f"{value.name}: threads that went different ways hold different arrays under one name, which is "
+                    "not simulated; use one name for each, or an index that differs"
                 )
             parts = (None,) * len(numbers)
     return Cells(

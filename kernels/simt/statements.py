@@ -8,7 +8,7 @@ what a loop does to its test.
 from collections.abc import Sequence
 
 from kernels.simt.hazards import Line
-from kernels.simt.program import Branch, Segment
+from kernels.simt.program import Branch, Jump, Segment, Wait
 
 
 def leading_to(segments: Sequence[Segment]) -> dict[int, list[int]]:
@@ -16,8 +16,11 @@ def leading_to(segments: Sequence[Segment]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for number, segment in enumerate(segments):
         end = segment.end
-        targets = {end.yes, end.no} if isinstance(end, Branch) else {getattr(end, "target", None)}
-        for target in targets - {None}:
+        if isinstance(end, Branch):
+            targets = {end.yes, end.no}
+        else:
+            targets = {end.target} if isinstance(end, Jump | Wait) else set()
+        for target in targets:
             found.setdefault(target, []).append(number)
     return found
 

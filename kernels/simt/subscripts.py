@@ -10,7 +10,8 @@ import numpy as np
 from numba import types
 
 from kernels.backend import cuda
-from kernels.simt import access, arithmetic
+from kernels.simt import access
+from kernels.simt.casts import TUPLES, number
 from kernels.simt.lanes import Number
 from kernels.simt.memory import Storage, View
 
@@ -53,7 +54,7 @@ def attribute(low: Any, target: str, source: str, name: str) -> None:
     elif isinstance(kind, types.Array):
         _of_array(low, target, source, name)
     elif isinstance(kind, types.Complex):
-        key, dtype = low.operand(source), arithmetic.dtype_of(low.type(target))
+        key, dtype = low.operand(source), number(low.type(target))
         low.step(target, lambda frame, lanes, machine: getattr(frame[key], name).astype(dtype))
     elif isinstance(base, python_types.ModuleType | type) or base is not None:
         low.known[target] = getattr(base, name)
@@ -75,7 +76,7 @@ def _of_array(low: Any, target: str, source: str, name: str) -> None:
     elif name == "T":
         low.step(target, lambda frame, lanes, machine: transposed(frame[key]))
     elif name == "dtype":
-        low.known[target] = arithmetic.dtype_of(low.type(source).dtype)
+        low.known[target] = number(low.type(source).dtype)
     else:
         low.known[target] = Method(source, name)
 
@@ -149,7 +150,7 @@ def _choose(low: Any, target: str, value: str, index: str) -> None:
 
 
 def _refuse_unknown(low: Any, index: Any) -> None:
-    parts = list(index) if isinstance(index, types.BaseTuple) else [index]
+    parts = list(index.types) if isinstance(index, TUPLES) else [index]
     allowed = (types.Integer, types.Boolean, types.SliceType, types.EllipsisType)
     for part in parts:
         if not isinstance(part, allowed):

@@ -65,7 +65,7 @@ def file_of(line: Line) -> str:
 
 def table(run: Run) -> Table:
     """The run as text of at most 110 letters a line; equal runs give equal texts."""
-    rows = [("line", "code", HEADINGS)]
+    rows: list[tuple[str, str, tuple[str, ...]]] = [("line", "code", HEADINGS)]
     for row in rows_of(run.source):
         counters = run.lines.get(row.line) if row.line is not None else None
         rows.append((row.number, row.text, cells(counters) if counters else ()))
@@ -74,7 +74,7 @@ def table(run: Run) -> Table:
     return Table("\n".join([*parts, *(found("Notes", run.notes) if run.notes else ())]))
 
 
-def aligned(rows: Sequence[tuple[str, str, Sequence[str]]]) -> Iterator[str]:
+def aligned(rows: Sequence[tuple[str, str, tuple[str, ...]]]) -> Iterator[str]:
     """Rows of a number, code and figures as lines: figures as wide as they need, code cut to what is left."""
     widths = [max(map(len, column)) for column in zip_longest(*(row[2] for row in rows), fillvalue="")]
     room = WIDTH - 7 - sum(width + 2 for width in widths)

@@ -1,6 +1,6 @@
 """The steps of the first block's warps, for the x-ray.
 
-While the kernel runs they are only noted, a statement at a time; they become one step for each warp when somebody looks.
+While the kernel runs they are only noted, a statement at a time; they become a step a warp when somebody looks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Note(NamedTuple):
 
     kind: str
     line: Line
-    index: np.ndarray
+    lanes: np.ndarray
     view: View | None
     address: np.ndarray | None
     taken: np.ndarray | None  # of a branch: whose test was true
@@ -75,16 +75,16 @@ class Trace(Sequence[Step]):
 
 def _steps(note: Note) -> list[Step]:
     """One for each warp."""
-    warps = note.index // WARP
+    warps = note.lanes // WARP
     found = []
     for warp in np.unique(warps).tolist():
         here = slice(*np.searchsorted(warps, (warp, warp + 1)).tolist())
         more: dict[str, Any] = {}
         if note.taken is not None:
-            more["taken"] = _bits(note.index[here][note.taken[here]])
+            more["taken"] = _bits(note.lanes[here][note.taken[here]])
         if note.view is not None and note.address is not None:
-            more = _memory(note.view, note.address[here], note.index[here])
-        found.append(Step(warp, note.line, note.kind, _bits(note.index[here]), **more))
+            more = _memory(note.view, note.address[here], note.lanes[here])
+        found.append(Step(warp, note.line, note.kind, _bits(note.lanes[here]), **more))
     return found
 
 

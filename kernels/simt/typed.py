@@ -116,7 +116,7 @@ def _as_if_a_gpu_were_there() -> Iterator[None]:
     if cuda.is_available():
         yield
         return
-    with mock.patch.object(dispatcher, "get_current_device", lambda: present):
+    with mock.patch.object(dispatcher, "get_current_device", return_value=present):
         yield
 
 
@@ -174,7 +174,7 @@ def _inline_device_functions(machinery: Any, inline: Any) -> type:
     tools: Any = importlib.import_module(inline.__module__)
 
     @machinery.register_pass(mutates_CFG=True, analysis_only=False)
-    class InlineDeviceFunctions(inline):  # type: ignore[misc]
+    class InlineDeviceFunctions(inline):
         _name = "inline_device_functions"
 
         def _do_work(self, state: Any, work: Any, block: Any, place: int, call: Any, worker: Any) -> bool:

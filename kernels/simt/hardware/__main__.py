@@ -27,7 +27,7 @@ WHY = {
     "warp_efficiency": "averaged over machine instructions, not statements",
     "statements": "machine instructions: a statement is several",
     "flops": "the simulator counts the operations written; division and roots are several instructions",
-    "flops64": "the same, and the compiler narrows what it can prove exact",
+    "flops64": "as for flops",
 }
 
 
