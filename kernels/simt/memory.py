@@ -9,7 +9,6 @@ lane: `x[i]` of a matrix is another row in each lane.
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -67,7 +66,7 @@ class View:
         """The same view with other numbers, in the order of `numbers`."""
         axes = len(self.shape)
         shape, strides, (offset, outside) = numbers[:axes], numbers[axes : 2 * axes], numbers[2 * axes :]
-        return dataclasses.replace(self, shape=shape, strides=strides, offset=offset, outside=outside)
+        return View(self.name, self.storage, self.dtype, shape, strides, offset, outside)
 
     @property
     def contiguous(self) -> bool:

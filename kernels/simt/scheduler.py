@@ -18,7 +18,7 @@ from kernels.simt.lanes import Chunk, Lanes
 
 PATIENCE = 256  # turns of earlier segments before a later one gets its own
 STILL = 8  # turns without a change that make a loop a wait for others
-CHECK_EVERY = 1024  # turns, after which to look whether anything changes at all
+CHECK_EVERY, CHECK_FOR = 4096, 512  # turns, for the last of which one looks whether anything changes at all
 
 
 class Scheduler:
@@ -35,7 +35,7 @@ class Scheduler:
     @property
     def looking(self) -> bool:
         """Whether it is worth knowing if the next turn changes a variable."""
-        return self.suspicious or self.turns % CHECK_EVERY > CHECK_EVERY // 2
+        return self.suspicious or self.turns % CHECK_EVERY > CHECK_EVERY - CHECK_FOR
 
     def changed(self) -> None:
         """Memory has changed, a barrier has opened, or a variable has another value."""

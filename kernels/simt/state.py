@@ -7,6 +7,7 @@ becomes an array with a number for each lane of the chunk.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,29 @@ class Cell:
     owner: Lanes | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cells:
-    """A tuple or a view: the cells of its numbers, and the value they were taken from."""
+    """A tuple or a view: the cells of its numbers, and the value they came from."""
 
     model: Any
     parts: tuple[Any, ...]
+
+    @functools.cached_property
+    def varies(self) -> bool:
+        """Whether a number in it may differ from lane to lane."""
+        return any(
+            part.varies if isinstance(part, Cells) else isinstance(part.value, np.ndarray)
+            for part in self.parts
+        )
+
+    @functools.cached_property
+    def intact(self) -> bool:
+        """Whether the parts hold just what the value does."""
+        numbers = self.model.numbers if isinstance(self.model, View) else self.model
+        return all(
+            part.intact and part.model is number if isinstance(part, Cells) else part.value is number
+            for part, number in zip(self.parts, numbers, strict=True)
+        )
 
 
 class State:
@@ -54,6 +72,8 @@ def _taken(cell: Any, lanes: Lanes) -> Any:
         return None
     if isinstance(cell, Cell):
         return lanes.take(cell.value)
+    if (lanes.whole or not cell.varies) and cell.intact:
+        return cell.model
     parts = tuple(_taken(part, lanes) for part in cell.parts)
     model = cell.model
     if isinstance(model, View):
