@@ -22,14 +22,14 @@ WATCHED = ("global", "shared")  # the spaces that threads share, and whose traff
 
 def load(machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], line: Line) -> Number:
     """The elements at `where`, one index an axis; 0 for a lane whose index is outside."""
-    inside, address, kept = _checked(machine, lanes, view, where, "reads", line)
+    inside, view, address, kept = _checked(machine, lanes, view, where, "reads", line)
     if view.storage.space in WATCHED and inside.count:
         spread = inside.spread(address) if isinstance(address, np.ndarray) else np.full(inside.count, address)
         _count(machine, inside, view, spread, "load", line)
         if view.storage.space == "shared":
             unset = view.storage.shadow.uninitialised(spread, view.dtype.itemsize)
             if unset.any():
-                inside, address, kept = _unset(machine, lanes, inside, view, spread, unset, kept, line)
+                inside, view, address, kept = _unset(machine, lanes, inside, view, spread, unset, kept, line)
                 spread = address
         now = machine.tick(line)
         found = view.storage.shadow.read(spread, view.dtype.itemsize, inside.threads, now, machine.ordering)
@@ -46,7 +46,7 @@ def store(
     machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], value: Number, line: Line
 ) -> None:
     """Write `value` at `where`; lanes outside write nothing. Of several that write one element, one wins."""
-    inside, address, kept = _checked(machine, lanes, view, where, "writes", line)
+    inside, view, address, kept = _checked(machine, lanes, view, where, "writes", line)
     if not inside.count:
         return
     if kept is not None and isinstance(value, np.ndarray):
@@ -64,8 +64,7 @@ def store(
     memory[index[order]] = value[order]
     machine.scheduler.changed()
     if found is not None and before is not None:
-        after = memory[index]
-        races.report(machine, inside, view, address, found, "writes", line, (before, value, after))
+        races.report(machine, inside, view, address, found, "writes", line, (before, value))
 
 
 def atomic(
@@ -73,7 +72,7 @@ def atomic(
     line: Line,
 ) -> Number:  # fmt: skip
     """Update the elements at `where` lane by lane, nobody in between; returns what each lane found there."""
-    inside, address, kept = _checked(machine, lanes, view, where, "updates", line)
+    inside, view, address, kept = _checked(machine, lanes, view, where, "updates", line)
     whole = np.zeros(lanes.count, dtype=view.dtype)
     if not inside.count:
         return whole
@@ -85,6 +84,10 @@ def atomic(
     if view.storage.space in WATCHED:
         machine.counter(line).atomics += inside.warps
         machine.watch("atomic", inside, line, view, address)
+        if view.storage.space == "shared":
+            unset = view.storage.shadow.uninitialised(address, view.dtype.itemsize)
+            if unset.any():  # it updates what lies there: 0 in a simulator, which may stay
+                _report_unset(machine, inside, view, address, unset, "updates", line)
         now = machine.tick(line)
         found = view.storage.shadow.atomic(
             address, view.dtype.itemsize, inside.threads, now, machine.ordering
@@ -109,8 +112,8 @@ def atomic(
 
 def _checked(
     machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], action: str, line: Line
-) -> tuple[Lanes, Number, np.ndarray | None]:
-    """The lanes that may go on, their addresses, and which of the given ones they are (None: all)."""
+) -> tuple[Lanes, View, Number, np.ndarray | None]:
+    """The lanes that may go on, the view as they have it, their addresses, and which of the given ones they are (None: all)."""
     address, outside, wrapped = element(view, where, lanes)
     if wrapped is not None:
         machine.report(
@@ -133,29 +136,35 @@ def _checked(
         if misaligned.any():
             machine.report(
                 MisalignedAccess, lanes, misaligned, action, line, view,
-                lambda lane: f"{action} {size} bytes of {view.name} at byte {at[lane]}, which is no multiple of "
-                f"{view.dtype.alignment}; begin the view at one", addresses=at,
+                lambda lane: f"{action} {size} bytes of {view.element_at(int(at[lane]), lane)} at byte {at[lane]}, which "
+                f"is no multiple of {view.dtype.alignment}; begin the view at one", addresses=at,
             )  # fmt: skip
             bad = misaligned if bad is None else bad | misaligned
     if bad is None:
-        return lanes, address, None
+        return lanes, view, address, None
     kept = ~bad
-    return lanes.only(kept), lanes.spread(address)[kept], kept
+    return lanes.only(kept), view.only(kept), lanes.spread(address)[kept], kept
 
 
 def _unset(
     machine: Any, lanes: Lanes, inside: Lanes, view: View, address: np.ndarray, unset: np.ndarray,
     kept: np.ndarray | None, line: Line,
-) -> tuple[Lanes, np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[Lanes, View, np.ndarray, np.ndarray]:  # fmt: skip
     """Report reads of shared memory that nobody has written, and leave those lanes out."""
-    machine.report(
-        UninitialisedShared, inside, unset, "reads", line, view,
-        lambda lane: f"reads {view.name} at byte {machine.from_start(view, address[lane])}, which no thread of the "
-        "block has written yet; write it first, with a barrier between", addresses=address,
-    )  # fmt: skip
+    _report_unset(machine, inside, view, address, unset, "reads", line)
     whole = np.ones(lanes.count, dtype=bool) if kept is None else kept.copy()
     whole[np.flatnonzero(whole)[unset]] = False
-    return inside.only(~unset), address[~unset], whole
+    return inside.only(~unset), view.only(~unset), address[~unset], whole
+
+
+def _report_unset(
+    machine: Any, lanes: Lanes, view: View, address: np.ndarray, unset: np.ndarray, action: str, line: Line
+) -> None:
+    machine.report(
+        UninitialisedShared, lanes, unset, action, line, view,
+        lambda lane: f"{action} {view.element_at(int(address[lane]), lane)}, which no thread of the block "
+        "has written yet; write it first, with a barrier between", addresses=address,
+    )  # fmt: skip
 
 
 def _count(machine: Any, lanes: Lanes, view: View, address: np.ndarray, kind: str, line: Line) -> None:

@@ -60,6 +60,7 @@ def _table() -> dict[Any, Handler]:
         len: _len,
         slice: _slice,
         bool: _bool,
+        type: _type,
         cuda.grid: _grid,
         cuda.gridsize: _grid,
         cuda.shared.array: _shared,
@@ -218,6 +219,11 @@ def _bool(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
     if arguments[0] in low.iteration:
         low.iteration[target] = low.iteration[arguments[0]]
     low.step(target, lambda frame, lanes, machine: frame[key] != 0)
+
+
+def _type(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
+    """`type(x)`, which a kernel calls to convert: x's Numba type."""
+    low.known[target] = types.unliteral(low.type(arguments[0]))
 
 
 def _nothing(low: Any, target: str, expression: Any, arguments: list[str]) -> None:

@@ -67,7 +67,7 @@ def _truncated(value: Number, target: np.dtype[Any]) -> Number:
     limits = np.iinfo(held)
     low, end = float(limits.min), float(limits.max + 1)  # powers of two: exact in every float
     inside = (value >= low) & (value < end)
-    if np.all(inside):
+    if inside.all():
         return value.astype(held).astype(target, copy=False)
     pattern = 1 << (8 * held.itemsize - 1) if value.dtype == np.float64 or held.itemsize == 8 else 0
     nan = np.uint64(pattern).astype(held)

@@ -69,6 +69,16 @@ def returns(file: str) -> frozenset[int]:
     return frozenset(node.lineno for node in ast.walk(_parsed(file)) if isinstance(node, ast.Return))
 
 
+def headers(file: str) -> frozenset[int]:
+    """The lines of a Python file that declare functions, decorators included: Numba binds arguments there."""
+    found: set[int] = set()
+    for node in ast.walk(_parsed(file)):
+        if isinstance(node, ast.FunctionDef):
+            first = min(part.lineno for part in (node, *node.decorator_list))
+            found.update(range(first, node.body[0].lineno))
+    return frozenset(found)
+
+
 def _parsed(file: str) -> ast.AST:
     try:
         return ast.parse("".join(linecache.getlines(file)))

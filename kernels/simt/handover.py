@@ -12,8 +12,7 @@ executes an atomic on that location may rely on all that came before the fence. 
 
 A fence of the block, `threadfence_block`, hands over within the block alone.
 
-What is acquired is not copied. A location keeps a *log* of releases, and to have acquired is to know a log up to some
-length: a grid's ten-thousandth block learns of all the others in one step.
+What is acquired is not copied: a location keeps a log of its releases (`releases.py`).
 
 Sources: PTX ISA, "Memory Consistency Model", "Release and Acquire Patterns" and "Causality order"; CUDA C++
 Programming Guide, "Memory Fence Functions" (its sum over all blocks is the first of the tests).
@@ -21,70 +20,16 @@ Programming Guide, "Memory Fence Functions" (its sum over all blocks is the firs
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 
 from kernels.simt.counters import WARP
+from kernels.simt.releases import Clock, Known, Log, furthest
 from kernels.simt.warps import meet, strangers
 
 Location = Hashable  # the address of an atomic, or (address, block) for what only that block may see
-Known = Mapping[
-    Any, int
-]  # how far each source is known: a thread or block up to a time, a log up to a length
 BLOCK = WARP  # the column of a published row that holds the time of the block's last barrier
-
-
-class Clock(NamedTuple):
-    """What somebody knows, sparsely. `times`: thread -> time, and ~block -> time; `logs`: location -> length."""
-
-    times: Known
-    logs: Known
-
-
-class History:
-    """How far each source was known after each release: two ascending lists for a source, so one search finds it."""
-
-    def __init__(self) -> None:
-        self.steps: dict[Any, tuple[list[int], list[int]]] = {}
-
-    def add(self, length: int, known: Known) -> None:
-        """What release number `length` says; nothing is kept of what was known already."""
-        for source, far in known.items():
-            lengths, fars = self.steps.setdefault(source, ([], []))
-            if not fars or far > fars[-1]:
-                lengths.append(length)
-                fars.append(far)
-
-    def known(self, source: Any, length: int) -> int:
-        """How far `source` was known after `length` releases; 0 where it was not."""
-        lengths, fars = self.steps.get(source, ([], []))
-        place = bisect_right(lengths, length)
-        return fars[place - 1] if place else 0
-
-
-class Log:
-    """The releases to one location."""
-
-    def __init__(self) -> None:
-        self.length = 0
-        self.times, self.logs = History(), History()
-        self.atomics: dict[tuple[int, int], int] = {}  # (thread, time) of a release -> its number
-
-    def release(self, clock: Clock, thread: int, now: int) -> None:
-        """An atomic of `thread` at time `now` adds what `clock` says, and itself."""
-        self.length += 1
-        self.atomics[thread, now] = self.length
-        self.times.add(self.length, clock.times)
-        self.logs.add(self.length, clock.logs)
-
-    def says(self, length: int, sources: Iterable[int], thread: int, when: int) -> bool:
-        """Whether what `thread`, one of two sources to look for, did at `when` is in the first `length` releases."""
-        if self.atomics.get((thread, when), length + 1) <= length:
-            return True
-        return any(self.times.known(source, length) >= when for source in sources)
 
 
 class Published:
@@ -108,27 +53,26 @@ class Published:
             rows = self.rows[first : first + self.threads_per_block]
             times = rows[:, :BLOCK].reshape(-1, WARP, WARP).max(axis=1).ravel()  # (threads of the block,)
             whole = max(int(times.min()), int(rows[:, BLOCK].max()))  # the block as one goes that far
-            logs = (self.logs.get(lane, {}) for lane in range(first, first + self.threads_per_block))
-            self.spread[block] = Clock(self._named(times, whole, first, block), furthest(logs))
+            lanes = range(first, first + self.threads_per_block) if self.logs else ()
+            logs = furthest(self.logs.get(lane, {}) for lane in lanes)
+            self.spread[block] = Clock(self._named(times.tolist(), whole, first, block), logs)
         self.fenced[blocks] = False
 
     def of(self, lane: int) -> Clock | None:
         """What an atomic of this lane releases; None where nothing was published."""
-        block, row = lane // self.threads_per_block, self.rows[lane]
+        block = lane // self.threads_per_block
+        *times, whole = self.rows[lane].tolist()
         spread = self.spread.get(block)
-        if not row.any():
+        if not any(times):
             return spread
-        own = Clock(
-            self._named(row[:BLOCK], int(row[BLOCK]), lane - lane % WARP, block), self.logs.get(lane, {})
-        )
+        own = Clock(self._named(times, whole, lane - lane % WARP, block), self.logs.get(lane, {}))
         return own if spread is None else Clock(*map(furthest, zip(own, spread, strict=True)))
 
-    def _named(self, times: np.ndarray, whole: int, first: int, block: int) -> Known:
+    def _named(self, times: list[int], whole: int, first: int, block: int) -> Known:
         """Times of neighboring lanes by thread number, leaving out what the whole block's time says already."""
-        later = np.flatnonzero(times > whole)
-        named = later + (first + self.first_block * self.threads_per_block)
-        found = dict(zip(named.tolist(), times[later].tolist(), strict=True))
-        return {~(block + self.first_block): whole, **found} if whole else found
+        first += self.first_block * self.threads_per_block
+        named = {thread: time for thread, time in enumerate(times, start=first) if time > whole}
+        return {~(block + self.first_block): whole, **named} if whole else named
 
 
 class HandOvers:
@@ -218,15 +162,6 @@ class HandOvers:
     def _acquired(self, lane: int) -> Known:
         known = self.acquired.get(lane, {}), self.acquired_by_block.get(lane // self.threads_per_block, {})
         return furthest(known)
-
-
-def furthest(known: Iterable[Known]) -> Known:
-    """Several pieces of knowledge as one."""
-    joined: dict[Any, int] = {}
-    for piece in known:
-        for source, far in piece.items():
-            joined[source] = max(far, joined.get(source, 0))
-    return joined
 
 
 def _groups(lanes: np.ndarray, masks: np.ndarray) -> Iterator[list[int]]:

@@ -141,7 +141,7 @@ def _within_limits(
             f"{threads} threads a block, where a GPU takes at most {MOST_THREADS}; use more blocks"
         )
     problems += [
-        f"{count} {what} along {axis}, where a GPU takes at most {most}"
+        f"{count} {what} along {axis}, where a GPU takes at most {most}; put more of them along another axis"
         for shape, limits, what in ((block, MOST_BLOCK, "threads"), (grid, MOST_GRID, "blocks"))
         for axis, count, most in zip("xyz", shape, limits, strict=True)
         if count > most and not (what == "threads" and threads > MOST_THREADS and axis != "z")
@@ -154,7 +154,7 @@ def _within_limits(
     elif program.shared_bytes + dynamic > DYNAMIC_SHARED:
         problems.append(
             f"{program.shared_bytes + dynamic} bytes of shared memory a block, where the largest GPUs take "
-            f"{DYNAMIC_SHARED}"
+            f"{DYNAMIC_SHARED}; use less, or a smaller tile"
         )
     line = reports.run.source[0].line if reports.run.source else 0
     for number, problem in enumerate(problems):

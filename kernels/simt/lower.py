@@ -52,6 +52,7 @@ class Lowering:
         self.first: dict[int, int] = {}  # block label -> its first segment
         self.tests: dict[str, Any] = {}
         self.returns: dict[str, Any] = {}
+        self.headers: dict[str, Any] = {}
         self.times_assigned = Tally(
             statement.target.name
             for block in source.blocks.values()
@@ -198,7 +199,11 @@ class Lowering:
         self.step(target, lambda frame, lanes, machine: frame[key])
         same = target.partition(".")[0] == source.partition(".")[0]
         if not same and not target.startswith("$") and not source.startswith("$phi"):
-            self.executes(self.line)
+            file = self.loc.filename
+            if file not in self.headers:
+                self.headers[file] = control.headers(file)
+            if self.loc.line not in self.headers[file]:
+                self.executes(self.line)
 
     def fixed(self, target: str, value: Any) -> None:
         """A name that stands for something in the source: a number, a module, a type, a frozen global."""

@@ -119,7 +119,7 @@ class Machine:
                 if looking and not same(state.take(name, lanes), frame[name]):
                     scheduler.changed()
                 state.put(name, frame[name], lanes, live)
-        if segment.lines:
+        if segment.lines or segment.work:
             self.executed[number] += (lanes.warps, lanes.count)
         end = segment.end
         if isinstance(end, Jump):
@@ -230,9 +230,10 @@ class Machine:
         self.barriers.waiting.clear()
         self.alive[:] = False
         side = self.reports.access("goes on", line, int(lanes.threads[0]))
-        long = "" if self.scheduler.turns <= self.step_limit else "; for a long kernel raise step_limit"
+        waits = self.scheduler.turns <= self.step_limit
+        advice = "see who was to change what its test reads" if waits else "for a long kernel raise step_limit"
         text = (
             f"thread {side.thread} of block {side.block} still runs after {self.scheduler.turns} steps: its loop does "
-            f"not end, or waits for what no other thread does{long}"
+            f"not end, or waits for what no other thread does; {advice}"
         )
         self.reports.hazard(StepLimit(text, accesses=(side,)), StepLimit)

@@ -45,7 +45,7 @@ ONE_FLOP: dict[Any, Callable[..., Number]] = {
 }  # fmt: skip
 FREE: dict[Any, Callable[..., Number]] = {
     math.ceil: np.ceil, math.copysign: np.copysign, math.fabs: np.fabs, math.floor: np.floor, math.frexp: np.frexp,
-    math.gcd: np.gcd, math.isfinite: np.isfinite, math.isinf: np.isinf, math.isnan: np.isnan, math.ldexp: np.ldexp,
+    math.isfinite: np.isfinite, math.isinf: np.isinf, math.isnan: np.isnan, math.ldexp: np.ldexp,
     math.modf: np.modf, math.nextafter: np.nextafter, math.trunc: np.trunc,
     cmath.isfinite: np.isfinite, cmath.isinf: np.isinf, cmath.isnan: np.isnan,
 }  # fmt: skip
@@ -58,9 +58,7 @@ def find(function: Any, signature: Any) -> Meaning | None:
         return None
     if function in BUILTINS:
         return BUILTINS[function](signature)
-    wide = (
-        any(dtype.kind in "iu" for dtype in given) and function is not math.gcd and function is not math.ldexp
-    )
+    wide = any(dtype.kind in "iu" for dtype in given) and function is not math.ldexp
     for table, flops, transcendentals in ((TRANSCENDENTAL, 0, 1), (ONE_FLOP, 1, 0), (FREE, 0, 0)):
         if function in table:
             compute = table[function]

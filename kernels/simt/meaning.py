@@ -42,13 +42,14 @@ def returning(compute: Callable[..., Number], signature: Any) -> Callable[..., N
     """`compute` with its result converted to the signature's return type, or itself where nothing is to be done."""
     if isinstance(signature.return_type, TUPLES):
         wanted = [number(kind) for kind in signature.return_type.types]
-        return lambda *lanes: tuple(convert(part, dtype)[()] for part, dtype in zip(compute(*lanes), wanted))
+        return lambda *lanes: tuple(part[()] for part in map(convert, compute(*lanes), wanted))
     target = number(signature.return_type)
     if isinstance(compute, np.ufunc):
         given = [number(kind) for kind in signature.args]
         if compute.resolve_dtypes((*given, None))[-1] == target:
             return compute
-    return lambda *lanes: convert(compute(*lanes), target)[()]  # NumPy makes arrays of single numbers at times
+    # [()]: NumPy makes arrays of single numbers at times
+    return lambda *lanes: convert(compute(*lanes), target)[()]
 
 
 def taking(compute: Callable[..., Number], signature: Any, dtype: np.dtype[Any]) -> Callable[..., Number]:

@@ -68,6 +68,21 @@ class View:
         shape, strides, (offset, outside) = numbers[:axes], numbers[axes : 2 * axes], numbers[2 * axes :]
         return View(self.name, self.storage, self.dtype, shape, strides, offset, outside)
 
+    def only(self, kept: np.ndarray) -> View:
+        """The view for some of the lanes, those where `kept` (count,) is true."""
+        some = (number[kept] if isinstance(number, np.ndarray) else number for number in self.numbers)
+        return self.with_numbers(tuple(some))
+
+    def element_at(self, address: int, lane: int) -> str:
+        """What the source would call the element at an address, as one of the lanes sees it: "x[2, 3]"."""
+        numbers = [int(number[lane]) if isinstance(number, np.ndarray) else int(number) for number in self.numbers[:-1]]
+        axes = len(self.shape)
+        strides, rest = numbers[axes : 2 * axes], address - numbers[-1]
+        index = [0] * axes
+        for axis in sorted(range(axes), key=lambda axis: -strides[axis]):
+            index[axis], rest = divmod(rest, strides[axis]) if strides[axis] > 0 else (0, rest)
+        return f"{self.name}[{', '.join(map(str, index))}]"
+
     @property
     def contiguous(self) -> bool:
         """Whether elements follow each other in row-major order, for every lane."""

@@ -32,8 +32,8 @@ Make = Callable[[Any], Meaning]  # from a signature
 def floor_divide(a: Number, b: Number) -> Number:
     """a // b of one dtype."""
     quotient = np.floor_divide(a, b)
-    if a.dtype.kind == "i" and np.any(b == -1):
-        overflows = (b == -1) & (a == np.iinfo(a.dtype).min)
+    if a.dtype.kind == "i" and np.count_nonzero(negates := b == -1):
+        overflows = negates & (a == np.iinfo(a.dtype).min)
         quotient = chosen(overflows, a.dtype.type(0), quotient)
     return quotient
 

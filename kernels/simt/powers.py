@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from kernels.simt.casts import convert, number
+from kernels.simt.casts import chosen, convert, number
 from kernels.simt.lanes import Number
 from kernels.simt.meaning import Meaning, returning, taking
 
@@ -47,21 +47,19 @@ def multiplications(exponent: int) -> int:
 
 def by_squaring(base: Number, exponent: Number) -> Number:
     """base ** exponent in base's dtype, for integer exponents."""
+    if exponent.ndim == 0 and abs(int(exponent)) <= LARGEST:
+        result = _uniform(base, abs(int(exponent)))
+        return _inverse(base, result) if exponent < 0 else result
     negative = exponent < 0
     size = np.where(negative, -exponent, exponent).astype(np.uint64)
-    if size.ndim == 0 and size <= LARGEST:
-        result = _uniform(base, int(size))
-    else:
-        result, square, left = base.dtype.type(1), base, np.where(size > LARGEST, 0, size)
-        while np.any(left):
-            result = np.where(left & 1, result * square, result)
-            square, left = square * square, left >> 1
-        far = np.power(base.astype(np.float64), exponent.astype(np.float64))
-        result = np.where(size > LARGEST, convert(far, base.dtype), result)
-        negative = negative & (size <= LARGEST) if base.dtype.kind == "f" else negative
-    if np.any(negative):
-        result = np.where(negative, _inverse(base, result), result)
-    return np.asarray(result)[()]
+    result, square, left = base.dtype.type(1), base, np.where(size > LARGEST, 0, size)
+    while left.any():
+        result = np.where(left & 1, result * square, result)
+        square, left = square * square, left >> 1
+    far = np.power(base.astype(np.float64), exponent.astype(np.float64))
+    result = np.where(size > LARGEST, convert(far, base.dtype), result)
+    inverted = negative & (size <= LARGEST) if base.dtype.kind == "f" else negative
+    return chosen(inverted, _inverse(base, result), result)
 
 
 def _uniform(base: Number, exponent: int) -> Number:
@@ -80,4 +78,4 @@ def _inverse(base: Number, result: Number) -> Number:
     if base.dtype.kind == "f":
         return base.dtype.type(1) / result
     lowest = np.array(1 << (8 * base.dtype.itemsize - 1), np.uint64).astype(base.dtype)
-    return np.where(base == 0, lowest, np.where((base == 1) | (base == -1), result, 0)).astype(base.dtype)
+    return chosen(base == 0, lowest, np.where((base == 1) | (base == -1), result, 0)).astype(base.dtype)

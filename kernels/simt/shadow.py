@@ -193,8 +193,6 @@ def touch(
 def keeps(me: Any, distant: Any, recent: Any, seen: Any, warps: Any) -> bool:
     """Whether, beside my access, the distant entry has more to tell than the recent one."""
     one, other = distant & THREAD_MASK, recent & THREAD_MASK
-    if one == me:
-        return False
     if settled(me, other, recent >> THREAD_BITS, seen, warps):
         return True
     if settled(me, one, distant >> THREAD_BITS, seen, warps):

@@ -9,15 +9,12 @@ source, with a type for each variable and a signature for each call. Device func
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import numba
 import numpy as np
@@ -26,6 +23,7 @@ from numba import types
 from numba.core.errors import NumbaError
 
 from kernels.backend import cuda
+from kernels.driverless import as_if_on
 
 COMPUTE_CAPABILITY = (9, 0)  # types are the same for all
 
@@ -95,7 +93,7 @@ def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.compute_capability = COMPUTE_CAPABILITY
     try:
-        with _as_if_a_gpu_were_there():
+        with as_if_on(COMPUTE_CAPABILITY):
             cuda.compiler.compile_extra(
                 target.typing_context, target.target_context, function, kinds, types.void, flags, {},
                 pipeline_class=compiler,
@@ -106,21 +104,6 @@ def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
         state = found.state
     names = tuple(inspect.signature(function).parameters)
     return Typed(function.__name__, names, state.func_ir.blocks, state.typemap, state.calltypes)
-
-
-@contextlib.contextmanager
-def _as_if_a_gpu_were_there() -> Iterator[None]:
-    """Functions of Numba's own that a kernel calls are compiled apart, for which Numba asks the driver for a GPU."""
-    dispatcher = importlib.import_module(cuda.jit(_nothing).__class__.__module__)
-    present = SimpleNamespace(compute_capability=COMPUTE_CAPABILITY)
-    if cuda.is_available():
-        yield
-        return
-    with mock.patch.object(dispatcher, "get_current_device", return_value=present):
-        yield
-
-
-def _nothing() -> None: ...
 
 
 class _HandedOut(Exception):
@@ -181,8 +164,10 @@ def _inline_device_functions(machinery: Any, inline: Any) -> type:
             definition = tools.guard(state.func_ir.get_definition, call.func)
             if getattr(definition, "op", None) == "getattr":
                 callee = tools.resolve_func_from_module(state.func_ir, definition)
+            elif type(definition).__name__ in ("Global", "FreeVar", "Const"):
+                callee = definition.value
             else:
-                callee = getattr(definition, "value", None) if definition is not None else None
+                return False
             if not getattr(callee, "targetoptions", {}).get("device"):
                 return False
             *_, new_blocks = worker.inline_function(state.func_ir, block, place, callee.py_func)

@@ -49,7 +49,12 @@ def find(function: Any, signature: Any) -> Meaning | None:
     flops = COMPLEX_FLOPS.get(function, 0) if kind == "c" else int(kind == "f")
     whole = all(dtype.kind in "iub" for dtype in given)
     compute: Callable[..., Number] = OF_INTEGERS.get(function, function) if whole else function
-    if target is not None and kind == "f" and function is not np.ldexp and all(dtype.kind != "c" for dtype in given):
+    if (
+        target is not None
+        and kind == "f"
+        and function is not np.ldexp
+        and all(dtype.kind != "c" for dtype in given)
+    ):
         compute = taking(compute, signature, target)  # float16 goes in as the float32 that comes out
     transcendentals = int(function in TRANSCENDENTAL and kind in "fc")
     return Meaning(returning(compute, signature), flops if function in ONE_FLOP else 0, transcendentals)

@@ -14,6 +14,7 @@ from kernels.backend import cuda, gpu_kernel
 
 N = 4096  # threads of most launches
 TILE = 32
+PADDED = 33
 Place = Callable[[Any], Any]  # puts an array where the kernel runs
 
 
@@ -64,7 +65,7 @@ def transpose_conflicting(x, out):
 
 @gpu_kernel
 def transpose_padded(x, out):
-    tile = cuda.shared.array((TILE, TILE + 1), np.float32)
+    tile = cuda.shared.array((TILE, PADDED), np.float32)
     column, row = cuda.threadIdx.x, cuda.threadIdx.y
     tile[row, column] = x[row, column]
     cuda.syncthreads()
