@@ -14,26 +14,29 @@ import numpy as np
 from kernels.simt import atomics, races
 from kernels.simt.hazards import Line, MisalignedAccess, NegativeIndex, OutOfBounds, UninitialisedShared
 from kernels.simt.lanes import Lanes, Number
-from kernels.simt.memory import View, element
+from kernels.simt.memory import View, Views, element, some
 from kernels.simt.traffic import global_traffic, shared_traffic
 
 WATCHED = ("global", "shared")  # the spaces that threads share, and whose traffic counts
 
 
-def load(machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], line: Line) -> Number:
+def load(machine: Any, lanes: Lanes, view: View | Views, where: tuple[Number, ...], line: Line) -> Number:
     """The elements at `where`, one index an axis; 0 for a lane whose index is outside."""
+    if isinstance(view, Views):
+        values = np.zeros(lanes.count, dtype=view.dtype)
+        for mine, one in view.apart():
+            values[mine] = load(machine, lanes.only(mine), one, some(where, mine), line)
+        return values
     inside, view, address, kept = _checked(machine, lanes, view, where, "reads", line)
     if view.storage.space in WATCHED and inside.count:
         spread = inside.spread(address) if isinstance(address, np.ndarray) else np.full(inside.count, address)
         _count(machine, inside, view, spread, "load", line)
-        if view.storage.space == "shared":
-            unset = view.storage.shadow.uninitialised(spread, view.dtype.itemsize)
-            if unset.any():
-                inside, view, address, kept = _unset(machine, lanes, inside, view, spread, unset, kept, line)
-                spread = address
-        now = machine.tick(line)
-        found = view.storage.shadow.read(spread, view.dtype.itemsize, inside.threads, now, machine.ordering)
+        now, shadow, size = machine.tick(line), view.storage.shadow, view.dtype.itemsize
+        found = shadow.read(spread, size, inside.threads, now, machine.ordering)
         races.report(machine, inside, view, spread, found, "reads", line)
+        if view.storage.space == "shared" and shadow.unset:
+            unset = shadow.uninitialised(spread, size)
+            inside, view, address, kept = _unset(machine, lanes, inside, view, spread, unset, kept, line)
     values = _elements(view, address)
     if kept is None:
         return values
@@ -43,9 +46,14 @@ def load(machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], line
 
 
 def store(
-    machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], value: Number, line: Line
+    machine: Any, lanes: Lanes, view: View | Views, where: tuple[Number, ...], value: Number, line: Line
 ) -> None:
     """Write `value` at `where`; lanes outside write nothing. Of several that write one element, one wins."""
+    if isinstance(view, Views):
+        for mine, one in view.apart():
+            (here,) = some((value,), mine)
+            store(machine, lanes.only(mine), one, some(where, mine), here, line)
+        return
     inside, view, address, kept = _checked(machine, lanes, view, where, "writes", line)
     if not inside.count:
         return
@@ -68,10 +76,17 @@ def store(
 
 
 def atomic(
-    machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], operation: str, operands: tuple[Number, ...],
-    line: Line,
+    machine: Any, lanes: Lanes, view: View | Views, where: tuple[Number, ...], operation: str,
+    operands: tuple[Number, ...], line: Line,
 ) -> Number:  # fmt: skip
     """Update the elements at `where` lane by lane, nobody in between; returns what each lane found there."""
+    if isinstance(view, Views):
+        old = np.zeros(lanes.count, dtype=view.dtype)
+        for mine, one in view.apart():
+            old[mine] = atomic(
+                machine, lanes.only(mine), one, some(where, mine), operation, some(operands, mine), line
+            )
+        return old
     inside, view, address, kept = _checked(machine, lanes, view, where, "updates", line)
     whole = np.zeros(lanes.count, dtype=view.dtype)
     if not inside.count:
@@ -113,7 +128,7 @@ def atomic(
 def _checked(
     machine: Any, lanes: Lanes, view: View, where: tuple[Number, ...], action: str, line: Line
 ) -> tuple[Lanes, View, Number, np.ndarray | None]:
-    """The lanes that may go on, the view as they have it, their addresses, and which of the given ones they are (None: all)."""
+    """The lanes that may go on, the view as they have it, their addresses, and who they are (None: all)."""
     address, outside, wrapped = element(view, where, lanes)
     if wrapped is not None:
         machine.report(
@@ -136,8 +151,8 @@ def _checked(
         if misaligned.any():
             machine.report(
                 MisalignedAccess, lanes, misaligned, action, line, view,
-                lambda lane: f"{action} {size} bytes of {view.element_at(int(at[lane]), lane)} at byte {at[lane]}, which "
-                f"is no multiple of {view.dtype.alignment}; begin the view at one", addresses=at,
+                lambda lane: f"{action} {size} bytes of {view.element_at(int(at[lane]), lane)} at byte {at[lane]}, "
+                f"which is no multiple of {view.dtype.alignment}; begin the view at one", addresses=at,
             )  # fmt: skip
             bad = misaligned if bad is None else bad | misaligned
     if bad is None:

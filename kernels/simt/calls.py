@@ -16,7 +16,7 @@ from numba import types
 
 from kernels.backend import cuda
 from kernels.simt import access, shuffles
-from kernels.simt.casts import number
+from kernels.simt.casts import TUPLES, number
 from kernels.simt.memory import Storage, View, row_major
 from kernels.simt.subscripts import Method, Slice, items
 
@@ -126,9 +126,11 @@ def _range(low: Any, target: str, expression: Any, arguments: list[str]) -> None
         low.step(target, lambda frame, lanes, machine: tuple(frame[key] for key in keys))
 
 
-def iterate(low: Any, target: str, source: str) -> None:
+def iterate(low: Any, target: str, expression: Any) -> None:
     """Lower `iter(source)`: an iterator is (next, end, step, do bounds differ within one's warp, what it walks)."""
-    kind, key = low.type(source), low.operand(source)
+    source = expression.value.name
+    (kind,) = low.source.signatures[expression].args
+    key = low.operand(source, kind if isinstance(kind, TUPLES) else None)
     if isinstance(kind, types.RangeType):
 
         def over_range(frame: Any, lanes: Any, machine: Any) -> Any:
@@ -422,9 +424,8 @@ def _method(low: Any, target: str, method: Method, arguments: list[str], express
         key = low.operand(method.owner)
         names = [low.operand(argument) for argument in arguments]
         low.step(target, lambda frame, lanes, machine: _reshaped(frame[key], [frame[name] for name in names]))
-    elif isinstance(kind, types.Number) and method.name == "view":
-        key, dtype = low.operand(method.owner), number(low.type(target))
-        low.step(target, lambda frame, lanes, machine: frame[key].view(dtype))
+    elif isinstance(kind, types.Number):
+        low.method(target, expression, method.owner, low.type(expression.func.name).template.key)
     elif method.name == "sync":
         low.executes(low.line)
         low.cooperative = True

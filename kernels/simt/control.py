@@ -12,8 +12,6 @@ hal-00622654, 2011; that GPUs since Volta keep a program counter for each thread
 
 from __future__ import annotations
 
-import ast
-import linecache
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,35 +50,3 @@ def _ordered(graph: Any, entry: int, place: Mapping[int, int]) -> list[int]:
             head = next(label for label in sorted(members) if set(inside.predecessors(label)) - members)
             found += _ordered(inside.subgraph(members), head, place)
     return found
-
-
-def tests(file: str) -> Mapping[int, int]:
-    """For each line of a Python file that holds the test of an `if` or a `while`: the line where that test begins."""
-    found = {}
-    for node in ast.walk(_parsed(file)):
-        if isinstance(node, ast.If | ast.While):
-            for line in range(node.test.lineno, (node.test.end_lineno or node.test.lineno) + 1):
-                found[line] = node.test.lineno
-    return found
-
-
-def returns(file: str) -> frozenset[int]:
-    """The lines of a Python file with a `return` statement."""
-    return frozenset(node.lineno for node in ast.walk(_parsed(file)) if isinstance(node, ast.Return))
-
-
-def headers(file: str) -> frozenset[int]:
-    """The lines of a Python file that declare functions, decorators included: Numba binds arguments there."""
-    found: set[int] = set()
-    for node in ast.walk(_parsed(file)):
-        if isinstance(node, ast.FunctionDef):
-            first = min(part.lineno for part in (node, *node.decorator_list))
-            found.update(range(first, node.body[0].lineno))
-    return frozenset(found)
-
-
-def _parsed(file: str) -> ast.AST:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:  # a notebook cell with %magics: its lines count as no tests
-        return ast.Module(body=[], type_ignores=[])

@@ -66,15 +66,15 @@ class OutOfBounds(Hazard):
 
 
 class NegativeIndex(Hazard):
-    """An index below zero. Numba wraps the last axis's worth of them as Python does: a note unless it is too low."""
+    """An index from -1 to -n: Numba counts it from the end of the axis, as Python does, so it is a note."""
 
 
 class MisalignedAccess(Hazard):
-    """An access of 8 or 16 bytes at an address that is no multiple of its size: the launch fails."""
+    """An access at an address that is no multiple of its number's size: a GPU ends the launch there."""
 
 
 class UninitialisedShared(Hazard):
-    """Shared memory is read before any thread has written it: it holds what the last block left there."""
+    """Shared memory is read, or updated, before any thread has written it: it holds what the last block left there."""
 
 
 class BarrierDivergence(Hazard):
@@ -86,7 +86,7 @@ class ShuffleInactiveLane(Hazard):
 
 
 class LaunchLimit(Hazard, ValueError):
-    """A launch that no GPU accepts: over 1024 threads a block, or over 48 KiB of static shared memory."""
+    """A launch that no GPU accepts: over 1024 threads a block, too long an axis, too much shared memory."""
 
 
 class StepLimit(Hazard):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import os
 from collections import Counter as Tally
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from numba import types
 from kernels.simt import arithmetic, calls, control, statements, subscripts
 from kernels.simt.casts import TUPLES, number
 from kernels.simt.hazards import Line
+from kernels.simt.landmarks import Landmarks
 from kernels.simt.program import Branch, Frame, Jump, Program, Return, Segment, Step, UnsupportedError, Wait
 from kernels.simt.typed import Typed, typed
 
@@ -34,6 +36,14 @@ def _lowered(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Program:
     return Lowering(function, typed(function, *kinds)).program()
 
 
+def casting(own: Any, wanted: Any) -> Callable[[Any], Any]:
+    """The conversion from one Numba type to another, with what depends on the types alone done once."""
+    if isinstance(own, TUPLES):
+        return lambda value: arithmetic.cast(value, own, wanted)
+    dtype = number(wanted)
+    return lambda value: None if value is None else arithmetic.convert(value, dtype)
+
+
 class Lowering:
     """The state of lowering one kernel: what is known of its names, and the segments so far."""
 
@@ -50,9 +60,7 @@ class Lowering:
         self.files: dict[str, str] = {}
         self.segments: list[Segment] = []
         self.first: dict[int, int] = {}  # block label -> its first segment
-        self.tests: dict[str, Any] = {}
-        self.returns: dict[str, Any] = {}
-        self.headers: dict[str, Any] = {}
+        self.landmarks: dict[str, Landmarks] = {}
         self.times_assigned = Tally(
             statement.target.name
             for block in source.blocks.values()
@@ -124,7 +132,7 @@ class Lowering:
         name = type(statement).__name__
         handler = getattr(self, f"_{name.lower()}", None)
         if handler is None:
-            raise self.unsupported(f"`{name}` ({statement})", "other statements")
+            raise self.unsupported(f"`{name}` ({statement})", "plain assignments, `if`, `while` and `for`")
         handler(statement)
 
     def _del(self, statement: Any) -> None:
@@ -134,9 +142,7 @@ class Lowering:
         self.segment.end = ("jump", statement.target)
 
     def _return(self, statement: Any) -> None:
-        file = self.loc.filename
-        found = self.returns.setdefault(file, control.returns(file))
-        early = self.loc.line in found
+        early = self.loc.line in self.around.returns
         if early:
             self.executes(self.line)
         self.segment.end = Return(self.line, early)
@@ -152,8 +158,7 @@ class Lowering:
         if test in self.iteration:
             kind, line = "for", self.line
         else:
-            tests = self.tests.setdefault(self.loc.filename, control.tests(self.loc.filename))
-            begins = tests.get(self.loc.line)
+            begins = self.around.tests.get(self.loc.line)
             kind, line = ("if", self.line_of(self.loc.filename, begins)) if begins else ("", self.line)
             self.executes(self.line)
         key, pair = self.operand(test), self.iteration.get(test, "")
@@ -184,10 +189,10 @@ class Lowering:
         elif kind == "Expr":
             handler = getattr(self, f"_{value.op}", None)
             if handler is None:
-                raise self.unsupported(f"`{value.op}` ({value})", "other expressions")
+                raise self.unsupported(f"`{value.op}` ({value})", "arithmetic, subscripts and calls")
             handler(target, value)
         else:
-            raise self.unsupported(f"`{kind}` ({value})", "another expression")
+            raise self.unsupported(f"`{kind}` ({value})", "arithmetic, subscripts and calls")
 
     def _copy(self, target: str, source: str) -> None:
         if self.times_assigned[target] == 1 and source in self.known:
@@ -198,12 +203,9 @@ class Lowering:
         key = self.operand(source, self.type(target))
         self.step(target, lambda frame, lanes, machine: frame[key])
         same = target.partition(".")[0] == source.partition(".")[0]
-        if not same and not target.startswith("$") and not source.startswith("$phi"):
-            file = self.loc.filename
-            if file not in self.headers:
-                self.headers[file] = control.headers(file)
-            if self.loc.line not in self.headers[file]:
-                self.executes(self.line)
+        hidden = same or target.startswith("$") or source.startswith("$phi")
+        if not hidden and self.loc.line not in self.around.headers:
+            self.executes(self.line)
 
     def fixed(self, target: str, value: Any) -> None:
         """A name that stands for something in the source: a number, a module, a type, a frozen global."""
@@ -222,6 +224,10 @@ class Lowering:
     # -- expressions --------------------------------------------------------------------------------------------------
 
     def _binop(self, target: str, value: Any) -> None:
+        if isinstance(self.type(value.lhs.name), TUPLES) and value.fn is operator.add:
+            left, right = self.operand(value.lhs.name), self.operand(value.rhs.name)
+            self.step(target, lambda frame, lanes, machine: frame[left] + frame[right])
+            return
         self.compute(target, value, value.fn, [value.lhs.name, value.rhs.name])
 
     def _inplace_binop(self, target: str, value: Any) -> None:
@@ -266,7 +272,7 @@ class Lowering:
         # a `for` counts at each of its tests, not when its bounds are computed
         if self.line in self.segment.lines:
             self.segment.lines.remove(self.line)
-        calls.iterate(self, target, value.value.name)
+        calls.iterate(self, target, value)
 
     def _iternext(self, target: str, value: Any) -> None:
         self.executes(self.line)
@@ -284,10 +290,21 @@ class Lowering:
     def compute(self, target: str, expression: Any, function: Any, names: list[str]) -> None:
         """A step of arithmetic: operands in the types of the signature that Numba chose, the result in the target's."""
         signature = self.source.signatures[expression]
+        self._meant(target, function, signature, names)
+
+    def method(self, target: str, expression: Any, owner: str, key: Any) -> None:
+        """A step that calls a method of a number, by the key that Numba has for it."""
+        signature = self.source.signatures[expression]
+        self._meant(target, key, signature.replace(args=(self.type(owner),)), [owner])
+
+    def _meant(self, target: str, function: Any, signature: Any, names: list[str]) -> None:
+        if function is operator.pow and isinstance(self.known.get(names[-1]), int):
+            # x ** 2 is a multiplication
+            signature = signature.replace(args=(signature.args[0], types.literal(self.known[names[-1]])))
         meaning = arithmetic.find(function, signature)
         if meaning is None:
             raise self.unsupported(
-                f"`{getattr(function, '__name__', function)}{signature.args}`", "other operations"
+                f"`{getattr(function, '__name__', function)}{signature.args}`", "operations on numbers"
             )
         self.executes(self.line)
         keys = [self.operand(name, kind) for name, kind in zip(names, signature.args, strict=True)]
@@ -303,8 +320,8 @@ class Lowering:
         else:
             step = lambda frame, lanes, machine: compute(*(frame[key] for key in keys))  # noqa: E731
         if not self.same_numbers(given, wanted):
-            plain = step
-            step = lambda frame, lanes, machine: arithmetic.cast(plain(frame, lanes, machine), given, wanted)  # noqa: E731
+            plain, convert = step, casting(given, wanted)
+            step = lambda frame, lanes, machine: convert(plain(frame, lanes, machine))  # noqa: E731
         self.step(target, step)
 
     # -- names --------------------------------------------------------------------------------------------------------
@@ -327,9 +344,8 @@ class Lowering:
             self.segment.reads.add(name)
         if kind is not own and key not in self.segment.defines:
             self.segment.defines.add(key)
-            self.emit(
-                lambda frame, lanes, machine: frame.__setitem__(key, arithmetic.cast(frame[name], own, kind))
-            )
+            convert = casting(own, kind)
+            self.emit(lambda frame, lanes, machine: frame.__setitem__(key, convert(frame[name])))
         return key
 
     def constant(self, value: Any, kind: Any) -> Any:
@@ -387,6 +403,11 @@ class Lowering:
         """A statement of this line is executed here; what stands on one line is one."""
         if line not in self.segment.lines:
             self.segment.lines.append(line)
+
+    @property
+    def around(self) -> Landmarks:
+        """The landmarks of the file of the statement at hand."""
+        return self.landmarks.setdefault(self.loc.filename, Landmarks(self.loc.filename))
 
     @property
     def line(self) -> Line:

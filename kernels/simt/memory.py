@@ -9,6 +9,7 @@ lane: `x[i]` of a matrix is another row in each lane.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -70,12 +71,14 @@ class View:
 
     def only(self, kept: np.ndarray) -> View:
         """The view for some of the lanes, those where `kept` (count,) is true."""
-        some = (number[kept] if isinstance(number, np.ndarray) else number for number in self.numbers)
-        return self.with_numbers(tuple(some))
+        return self.with_numbers(some(self.numbers, kept))
 
     def element_at(self, address: int, lane: int) -> str:
         """What the source would call the element at an address, as one of the lanes sees it: "x[2, 3]"."""
-        numbers = [int(number[lane]) if isinstance(number, np.ndarray) else int(number) for number in self.numbers[:-1]]
+        numbers = [
+            int(number[lane]) if isinstance(number, np.ndarray) else int(number)
+            for number in self.numbers[:-1]
+        ]
         axes = len(self.shape)
         strides, rest = numbers[axes : 2 * axes], address - numbers[-1]
         index = [0] * axes
@@ -92,6 +95,30 @@ class View:
                 return False
             expected = expected * length
         return True
+
+
+@dataclass(frozen=True)
+class Views:
+    """Several arrays under one name, as when two are swapped in a loop that some warps have gone round more often."""
+
+    variants: tuple[View, ...]  # each as if all lanes had it
+    which: np.ndarray  # (count,): the variant of each lane
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the elements of all of them."""
+        return self.variants[0].dtype
+
+    def apart(self) -> Iterator[tuple[np.ndarray, View]]:
+        """Each array that some lane has: which lanes, bool (count,), and the view as they have it."""
+        for number in np.unique(self.which).tolist():
+            mine = self.which == number
+            yield mine, self.variants[number].only(mine)
+
+
+def some(numbers: tuple[Number, ...], mask: np.ndarray) -> tuple[Number, ...]:
+    """The numbers of those lanes where `mask` (count,) is true."""
+    return tuple(number[mask] if isinstance(number, np.ndarray) else number for number in numbers)
 
 
 def row_major(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

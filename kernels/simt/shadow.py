@@ -78,12 +78,15 @@ class Shadow:
         if unit < 1 or unit & (unit - 1):
             raise ValueError(f"unit: expected a power of two, got {unit}")
         self.unit = unit
+        self.unset = False  # whether the last read met a unit that nobody has written
+        self._fetched = 0  # units
         self._shift = unit.bit_length() - 1
         self._units = -(-bytes // unit)
         self.forget()
 
     def forget(self) -> None:
         """Begin again: nobody has touched anything."""
+        self._fetched = 0
         self._slots = np.zeros((self._units, 2 * Action.ATOMIC), dtype=np.int64)  # (units, entries)
 
     def read(
@@ -112,13 +115,16 @@ class Shadow:
         return self._touch(Action.ATOMIC, addresses, size, threads, now, ordering)
 
     def uninitialised(self, addresses: np.ndarray, size: int) -> np.ndarray:
-        """Which of these accesses, int64 (n,), touch a unit that nobody has written: bool (n,)."""
+        """Which of these accesses, int64 (n,), touch a unit that nobody has written: bool (n,).
+
+        Worth asking only if `unset` says that the last read met one.
+        """
         return unwritten(self._slots, addresses, size, self._shift)
 
     @property
     def read_bytes(self) -> int:
-        """Distinct bytes that were read, in whole units."""
-        return self.unit * int(np.count_nonzero(self._slots[:, 2 * Action.READ]))
+        """Distinct bytes that were read before anybody wrote them, in whole units: what had to come from elsewhere."""
+        return self.unit * self._fetched
 
     @property
     def written_bytes(self) -> int:
@@ -138,11 +144,14 @@ class Shadow:
         first, end = RIVALS[action]
         rivals = first, min(end, self._slots.shape[1])
         barriers, done, count = ordering.barriers, 0, 0
+        self.unset = False
         while True:
-            done, count = touch(
+            done, count, unset, fresh = touch(
                 self._slots, rivals, 2 * action, addresses, size, self._shift, threads, now, barriers,
                 found, done, count,
             )  # fmt: skip
+            self.unset |= unset > 0
+            self._fetched += fresh if action is Action.READ else 0
             if done == len(threads):
                 break
             found = np.concatenate((found, np.empty_like(found)))
@@ -161,32 +170,38 @@ class Shadow:
 def touch(
     slots: Any, rivals: Any, own: Any, addresses: Any, size: Any, shift: Any, threads: Any, now: Any, barriers: Any,
     found: Any, start: Any, count: Any,
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int, int, int]:  # fmt: skip
     """Find what barriers leave unordered among a unit's rivals, then remember the access in its own two entries.
 
     Goes through the lanes from `start` on, and stops where `found` may get too full. Returns the lane it has come to,
-    and the number of rows found so far.
+    the number of rows found so far, how many units none of the rivals had ever touched, and how many of those were
+    new to this kind of access as well.
     """
+    unset = fresh = 0
     warps, seen = barriers.warps, reach(barriers.first_thread, barriers)
     for position in range(start, threads.size):
         me, first = threads[position], addresses[position] >> shift
         last = (addresses[position] + size - 1) >> shift
         if count + (last + 1 - first) * ENTRIES > len(found):
-            return position, count
+            return position, count, unset, fresh
         if not seen[0] <= me < seen[1]:
             seen = reach(me, barriers)
         for unit in range(first, last + 1):
+            touched = 0
             for at in range(rivals[0], rivals[1]):
                 entry = slots[unit, at]
+                touched |= entry
                 if not settled(me, entry & THREAD_MASK, entry >> THREAD_BITS, seen, warps):
                     found[count, POSITION], found[count, UNIT] = position, unit
                     found[count, ENTRY], found[count, ACTION] = entry, at // 2
                     count += 1
             recent, distant = slots[unit, own], slots[unit, own + 1]
+            unset += touched == 0
+            fresh += touched | recent == 0
             if recent & THREAD_MASK != me and not keeps(me, distant, recent, seen, warps):
                 slots[unit, own + 1] = recent
             slots[unit, own] = now << THREAD_BITS | me
-    return threads.size, count
+    return threads.size, count, unset, fresh
 
 
 @instrument

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from kernels.simt.lanes import Lanes, Number
-from kernels.simt.memory import View
-from kernels.simt.program import UnsupportedError
+from kernels.simt.memory import View, Views
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,17 @@ class Cell:
 
     value: Number
     owner: Lanes | None
+    intact = True
+
+    @property
+    def varies(self) -> bool:
+        """Whether it may differ from lane to lane."""
+        return isinstance(self.value, np.ndarray)
+
+    @property
+    def model(self) -> Number:
+        """The value it came from."""
+        return self.value
 
 
 @dataclass
@@ -36,19 +46,24 @@ class Cells:
     @functools.cached_property
     def varies(self) -> bool:
         """Whether a number in it may differ from lane to lane."""
-        return any(
-            part.varies if isinstance(part, Cells) else isinstance(part.value, np.ndarray)
-            for part in self.parts
-        )
+        return any(part.varies for part in self.parts)
 
     @functools.cached_property
     def intact(self) -> bool:
         """Whether the parts hold just what the value does."""
         numbers = self.model.numbers if isinstance(self.model, View) else self.model
         return all(
-            part.intact and part.model is number if isinstance(part, Cells) else part.value is number
-            for part, number in zip(self.parts, numbers, strict=True)
+            part.intact and part.model is number for part, number in zip(self.parts, numbers, strict=True)
         )
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """A view that is of one array in some lanes and of another in others: the cells of each, and who has which."""
+
+    cells: tuple[Cells, ...]
+    which: Cell
+    varies, intact, model = True, False, None
 
 
 class State:
@@ -72,6 +87,11 @@ def _taken(cell: Any, lanes: Lanes) -> Any:
         return None
     if isinstance(cell, Cell):
         return lanes.take(cell.value)
+    if isinstance(cell, Alternatives):
+        which = lanes.spread(lanes.take(cell.which.value))
+        if (which == which[0]).all():
+            return _taken(cell.cells[int(which[0])], lanes)
+        return Views(tuple(_taken(one, lanes) for one in cell.cells), which)
     if (lanes.whole or not cell.varies) and cell.intact:
         return cell.model
     parts = tuple(_taken(part, lanes) for part in cell.parts)
@@ -82,20 +102,18 @@ def _taken(cell: Any, lanes: Lanes) -> Any:
 
 
 def _put(old: Any, value: Any, lanes: Lanes, live: int) -> Any:
+    if isinstance(value, View | Views) and lanes.count != live and old is not None:
+        old_cells = old.cells if isinstance(old, Alternatives) else (old,)
+        if isinstance(value, Views) or len(old_cells) > 1 or not _alike(old, value, lanes):
+            return _one_of_several(old, old_cells, value, lanes, live)
+    if isinstance(value, Views):
+        return _one_of_several(None, (), value, lanes, live)
     if not isinstance(value, tuple | View):
         return _number(old if isinstance(old, Cell) else None, value, lanes, live)
     numbers = value.numbers if isinstance(value, View) else value
     parts: tuple[Any, ...] = (None,) * len(numbers)
     if isinstance(old, Cells) and len(old.parts) == len(numbers):
         parts = old.parts
-        alone = lanes.count == live or not _held_by_others(parts, lanes)
-        if isinstance(value, View) and old.model.storage is not value.storage:
-            if not alone:
-                raise UnsupportedError(
-                    f"{value.name}: threads that went different ways hold different arrays under one name, which is "
-                    "not simulated; use one name for each, or an index that differs"
-                )
-            parts = (None,) * len(numbers)
     return Cells(
         value, tuple(_put(one, number, lanes, live) for one, number in zip(parts, numbers, strict=True))
     )
@@ -120,12 +138,35 @@ def _number(old: Cell | None, value: Number, lanes: Lanes, live: int) -> Cell:
     return Cell(full, None)
 
 
-def _held_by_others(parts: tuple[Any, ...], lanes: Lanes) -> bool:
-    """Whether lanes other than these may hold a value in the parts."""
-    return any(
-        not isinstance(part, Cell) or part.owner is None or not _same_lanes(part.owner, lanes)
-        for part in parts
-    )
+def _alike(old: Any, value: View, lanes: Lanes) -> bool:
+    """Whether the view can take the place of the old one: of the same array, or nobody else had that."""
+    if old.model.storage is value.storage and old.model.name == value.name:
+        return True
+    owners = [part.owner if isinstance(part, Cell) else None for part in old.parts]
+    return all(owner is not None and _same_lanes(owner, lanes) for owner in owners)
+
+
+def _one_of_several(
+    old: Any, cells: tuple[Cells, ...], value: View | Views, lanes: Lanes, live: int
+) -> Alternatives:
+    """The cells with the value's array or arrays among them, for these lanes."""
+    which: Cell | None = old.which if isinstance(old, Alternatives) else None
+    if which is None:
+        which = Cell(np.zeros(lanes.chunk.lanes, dtype=np.int64), None)
+    parts = value.apart() if isinstance(value, Views) else [(np.ones(lanes.count, dtype=bool), value)]
+    found = list(cells)
+    for mine, view in parts:
+        here = lanes.only(mine)
+        names = [(one.model.storage, one.model.name) for one in found]
+        key = (view.storage, view.name)
+        if key in names:
+            place = names.index(key)
+            found[place] = _put(found[place], view, here, -1)
+        else:
+            place = len(found)
+            found.append(_put(None, view, here, -1))
+        which = _number(which, np.int64(place), here, -1)
+    return Alternatives(tuple(found), which)
 
 
 def _same_lanes(one: Lanes, other: Lanes) -> bool:
@@ -134,6 +175,8 @@ def _same_lanes(one: Lanes, other: Lanes) -> bool:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values are the same number in every lane."""
+    if isinstance(one, Views) or isinstance(other, Views):
+        return False
     if isinstance(one, View) or isinstance(other, View):
         return isinstance(one, View) and isinstance(other, View) and same(one.numbers, other.numbers)
     if isinstance(one, tuple):

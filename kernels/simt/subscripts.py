@@ -53,7 +53,7 @@ def attribute(low: Any, target: str, source: str, name: str) -> None:
         low.step(target, lambda frame, lanes, machine: np.int32(32))
     elif isinstance(kind, types.Array):
         _of_array(low, target, source, name)
-    elif isinstance(kind, types.Complex):
+    elif isinstance(kind, types.Complex) and name in ("real", "imag"):
         key, dtype = low.operand(source), number(low.type(target))
         low.step(target, lambda frame, lanes, machine: getattr(frame[key], name).astype(dtype))
     elif isinstance(base, python_types.ModuleType | type) or base is not None:
@@ -86,8 +86,9 @@ def load(low: Any, target: str, expression: Any, index: str) -> None:
     value, line = expression.value.name, low.line
     kind = low.type(value)
     if isinstance(kind, types.BaseTuple):
-        if index in low.known:
-            pick(low, target, value, low.known[index])
+        fixed = low.known.get(index, getattr(expression, "index", None))
+        if isinstance(fixed, int | slice):
+            pick(low, target, value, fixed)
         else:
             _choose(low, target, value, index)
         return
@@ -127,8 +128,8 @@ def store(low: Any, statement: Any, index: str) -> None:
     low.emit(run)
 
 
-def pick(low: Any, target: str, value: str, place: int) -> None:
-    """Lower an item of a tuple at a fixed place."""
+def pick(low: Any, target: str, value: str, place: int | slice) -> None:
+    """Lower an item of a tuple at a fixed place, or some of them."""
     key = low.operand(value)
     if value in low.known and low.times_assigned[target] == 1:
         low.known[target] = low.known[value][place]

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numba import types
 from numba.core.errors import NumbaError
+from numba.core.target_extension import target_override
 
 from kernels.backend import cuda
 from kernels.driverless import as_if_on
@@ -93,7 +94,7 @@ def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.compute_capability = COMPUTE_CAPABILITY
     try:
-        with as_if_on(COMPUTE_CAPABILITY):
+        with as_if_on(COMPUTE_CAPABILITY), target_override("cuda"):
             cuda.compiler.compile_extra(
                 target.typing_context, target.target_context, function, kinds, types.void, flags, {},
                 pipeline_class=compiler,
