@@ -52,7 +52,9 @@ class Counters:
     global_store_sectors: int = 0
     global_store_lines: int = 0
     global_bytes_useful: int = 0  # what lanes asked for, loads and stores, summed over lanes
-    global_bytes_unique: int = 0  # distinct bytes of the launch: read before it wrote them, plus written (or atomic)
+    global_bytes_unique: int = (
+        0  # distinct bytes of the launch: read before it wrote them, plus written (or atomic)
+    )
     shared_load_requests: int = 0
     shared_load_wavefronts: int = 0
     shared_store_requests: int = 0

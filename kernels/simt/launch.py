@@ -11,7 +11,7 @@ import torch
 from kernels.simt import source
 from kernels.simt.arithmetic import dtype_of
 from kernels.simt.counters import Counters
-from kernels.simt.hazards import LaunchLimit
+from kernels.simt.hazards import Hazard, LaunchLimit
 from kernels.simt.lanes import padded
 from kernels.simt.lower import lower
 from kernels.simt.machine import Machine
@@ -68,14 +68,27 @@ def launch(
     given = arguments_of(function, arguments)
     kinds = tuple(type_of(name, value) for name, value in given.items())
     program = lower(kernel, kinds)
-    run = Run(program.name, named_grid, named_block, source=source.of(function, program))
+    run = Run(
+        program.name,
+        named_grid,
+        named_block,
+        source=source.of(function, program),
+        function=function,
+        kinds=kinds,
+    )
     reports = Reports(run, on_hazard == "raise")
     full_grid, full_block = _full(named_grid), _full(named_block)
     if _within_limits(program, full_grid, full_block, shared_bytes, reports):
         values = _values(given, kinds)
         rng = np.random.default_rng(seed) if order == "shuffled" else None
         machine = Machine(program, values, full_grid, full_block, shared_bytes, rng, step_limit, reports, run)
-        _run(machine, run)
+        try:
+            _run(machine, run)
+        except Hazard as hazard:
+            found = hazard
+        else:
+            return run
+        raise found.with_traceback(None)  # the reader's mistake: the simulator's own frames do not explain it
     return run
 
 

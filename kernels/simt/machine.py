@@ -231,7 +231,9 @@ class Machine:
         self.alive[:] = False
         side = self.reports.access("goes on", line, int(lanes.threads[0]))
         waits = self.scheduler.turns <= self.step_limit
-        advice = "see who was to change what its test reads" if waits else "for a long kernel raise step_limit"
+        advice = (
+            "see who was to change what its test reads" if waits else "for a long kernel raise step_limit"
+        )
         text = (
             f"thread {side.thread} of block {side.block} still runs after {self.scheduler.turns} steps: its loop does "
             f"not end, or waits for what no other thread does; {advice}"

@@ -1,55 +1,46 @@
-"""What a launch leaves behind: its counters, in total and by line, its hazards, and the steps of the warps watched."""
+"""What `simt.launch` gives back: the record of a launch, and ways to look at it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kernels.simt.counters import Counters
-from kernels.simt.hazards import Hazard, Line
+from kernels.simt.hazards import Line
+from kernels.simt.record import Record, SourceLine, Step
+from kernels.simt.table import Table, table
+
+__all__ = ["Run", "SourceLine", "Step"]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One warp executing one statement's worth of work that is worth a picture.
+class Run(Record):
+    """A finished launch, or one that a hazard has ended.
 
-    kind: "load", "store" or "atomic" (with `space`), "barrier", "branch", "shuffle", "vote", or "compute".
+    counters, lines: what it cost, in total and by source line. hazards, notes: what is wrong with it, and what only
+    looks so. steps: what the warps of its first block did, one after another.
     """
 
-    warp: int  # of the block watched
-    line: Line
-    kind: str
-    active: int  # a bit for each of the 32 lanes
-    space: str = ""  # "global" or "shared"
-    array: str = ""  # the name of the array in the source
-    size: int = 0  # bytes a lane
-    addresses: tuple[int, ...] = ()  # bytes from the array's start, one for each active lane in order
-    cost: int = 0  # global: sectors; shared: wavefronts
-    taken: int = 0  # of a branch: the lanes whose test was true
+    def table(self) -> Table:
+        """The run as text: the cost of each line, the totals, hazards and notes."""
+        return table(self)
 
+    def show(self, arch: str | None = None) -> Any:
+        """The x-ray: an explorer of the source with its heat, and of each step of a warp.
 
-@dataclass(frozen=True)
-class SourceLine:
-    """A line of a kernel, or of a device function that was inlined into it."""
+        arch: with an architecture or a GPU, such as "sm_90" or "H200", the x-ray has the compiler's PTX beside each
+        line. Raises CompilerMissing for that where the extra `compiler` is not installed.
+        """
+        # the one door from here to the workbench, which draws and stands above: opened only when somebody looks
+        explorer: Any = importlib.import_module("workbench.widgets.xray").XRay
+        return explorer(self, self._ptx(arch) if arch is not None else None)
 
-    line: Line
-    text: str
-    function: str
+    def _ptx(self, arch: str) -> Mapping[Line, Sequence[str]]:
+        compiled: Any = importlib.import_module("kernels.compiled")
+        lines: Mapping[Line, Sequence[str]] = compiled.inspect(self.function, self.kinds, arch).lines
+        return lines
 
-
-@dataclass
-class Run:
-    """A finished launch, or one that a hazard has ended."""
-
-    kernel: str
-    grid: tuple[int, ...]
-    block: tuple[int, ...]
-    counters: Counters = field(default_factory=Counters)
-    lines: dict[Line, Counters] = field(default_factory=dict)
-    hazards: list[Hazard] = field(default_factory=list)
-    notes: list[Hazard] = field(default_factory=list)  # warnings and benign patterns: kinds as for hazards
-    source: tuple[SourceLine, ...] = ()  # the kernel's text, then that of its device functions
-    steps: Sequence[Step] = ()  # of the first block's warps, as many as were kept
-    steps_left_out: int = 0  # statements beyond those
-    shared_bytes: int = 0  # a block: static and dynamic
-    warps: int = 0  # of the whole launch
+    def __repr__(self) -> str:
+        found = f"{len(self.hazards)} hazards" if self.hazards else "no hazards"
+        return (
+            f"{self.kernel}[{self.grid}, {self.block}]: {self.warps} warps, {found}; see .table() and .show()"
+        )

@@ -65,7 +65,7 @@ class Scheduler:
         """The next segment in turn for warps that have nobody at an earlier one; for anyone, if nothing changes."""
         self.waited = 0
         earliest = self._earliest()
-        for number in sorted(self.standing, key=lambda number: (number >= self.last, number), reverse=True):
+        for number in sorted(self.standing, key=lambda number: (number < self.last, number), reverse=True):
             lanes = self._take(number, live)
             free = (earliest[lanes.index // WARP] == number) | (self.still >= STILL)
             if free.any():

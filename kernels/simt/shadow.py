@@ -198,10 +198,27 @@ def touch(
             recent, distant = slots[unit, own], slots[unit, own + 1]
             unset += touched == 0
             fresh += touched | recent == 0
+            if own == 0 and stand_for_all(recent, distant, seen):
+                continue
             if recent & THREAD_MASK != me and not keeps(me, distant, recent, seen, warps):
                 slots[unit, own + 1] = recent
             slots[unit, own] = now << THREAD_BITS | me
     return threads.size, count, unset, fresh
+
+
+@instrument
+def stand_for_all(recent: Any, distant: Any, seen: Any) -> bool:
+    """Whether two reads, of different warps of my block and since its last barrier, already say what mine would.
+
+    Whoever writes next is not of both warps: a race with my read is one with theirs. Without this, numbers that all
+    threads read would be what the shadow spends its time on.
+    """
+    first, end, block_time, grid_time, _ = seen
+    since = max(block_time, grid_time)
+    if recent >> THREAD_BITS <= since or distant >> THREAD_BITS <= since:
+        return False
+    one, other = recent & THREAD_MASK, distant & THREAD_MASK
+    return one // WARP != other // WARP and first <= one < end and first <= other < end
 
 
 @instrument

@@ -10,7 +10,7 @@ from typing import Any
 
 from kernels.simt.hazards import Line
 from kernels.simt.program import Program
-from kernels.simt.run import SourceLine
+from kernels.simt.record import SourceLine
 
 
 def of(function: Callable[..., Any], program: Program) -> tuple[SourceLine, ...]:

@@ -18,7 +18,7 @@ from itertools import groupby, zip_longest
 
 from kernels.simt.counters import Counters
 from kernels.simt.hazards import Hazard, Line
-from kernels.simt.run import Run, SourceLine
+from kernels.simt.record import Record, SourceLine
 
 WIDTH = 110  # letters of a line
 HEADINGS = ("requests", "sectors/request", "wavefronts", "conflicts", "active")
@@ -63,7 +63,7 @@ def file_of(line: Line) -> str:
     return line.rpartition(":")[0] if isinstance(line, str) else ""
 
 
-def table(run: Run) -> Table:
+def table(run: Record) -> Table:
     """The run as text of at most 110 letters a line; equal runs give equal texts."""
     rows: list[tuple[str, str, tuple[str, ...]]] = [("line", "code", HEADINGS)]
     for row in rows_of(run.source):
@@ -84,7 +84,7 @@ def aligned(rows: Sequence[tuple[str, str, tuple[str, ...]]]) -> Iterator[str]:
         yield f"{number:>5}  {code:<{room}}{figures}".rstrip()
 
 
-def title(run: Run) -> str:
+def title(run: Record) -> str:
     """What was launched: "reverse[4, 64]: 8 warps, 256 bytes of shared memory a block"."""
     warps = f"{run.warps:,} warp{'' if run.warps == 1 else 's'}"
     shared = f", {run.shared_bytes:,} bytes of shared memory a block" if run.shared_bytes else ""

@@ -14,7 +14,7 @@ from kernels.simt.counters import WARP
 from kernels.simt.hazards import Line
 from kernels.simt.lanes import Lanes
 from kernels.simt.memory import View
-from kernels.simt.run import Step
+from kernels.simt.record import Step
 from kernels.simt.traffic import global_traffic, shared_traffic
 
 MOST_LANES = 1 << 20  # noted in all: a bound on what a long kernel's trace takes

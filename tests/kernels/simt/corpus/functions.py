@@ -47,6 +47,12 @@ def euclid(a, b):
 
 
 @device_function
+def weighted(value, weight=3, shift=0):
+    """Arguments may be left out, or named."""
+    return value * weight + shift
+
+
+@device_function
 def polar(x, y):
     """Two results at once."""
     return math.hypot(x, y), math.atan2(y, x)
@@ -132,6 +138,27 @@ def frozen_names(x, out):
 
 
 @cuda.jit
+def by_keyword(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        out[i] = weighted(x[i]) + weighted(x[i], shift=100) + weighted(shift=i, weight=2, value=x[i])
+
+
+@cuda.jit
+def local_functions(x, out):
+    """Functions defined on the spot; an assertion costs nothing unless the kernel is compiled for debugging."""
+    i = cuda.grid(1)
+
+    def doubled(value):
+        return value + value
+
+    increased = lambda value: doubled(value) + 1  # noqa: E731 - that it works is the point
+    if i < x.size:
+        assert x.size == out.size
+        out[i] = increased(x[i]) ** 2
+
+
+@cuda.jit
 def reversed_pairs(x):
     """A device function that writes to shared memory."""
     items = cuda.shared.array(THREADS, float32)
@@ -155,7 +182,7 @@ def floats(kernel, expected, tolerance=1e-6):
     )
 
 
-def ints(kernel, expected, label=""):
+def ints(kernel, expected, label="", **options):
     return Case(
         kernel,
         (2,),
@@ -163,6 +190,7 @@ def ints(kernel, expected, label=""):
         lambda rng: (whole(rng, -9, 9, 50), np.zeros(50, np.int64)),
         lambda x, _: {1: expected(x.astype(np.int64))},
         label,
+        **options,
     )
 
 
@@ -187,6 +215,12 @@ CASES = (
     floats(frozen_names, lambda x: 3 * x + 4 + sum(OFFSETS) + COEFFICIENTS.sum()),
     Case(reversed_pairs, (1,), (THREADS,), lambda rng: (normal(rng, THREADS),), lambda x: {0: x[::-1]}),
     *(ints(powered(exponent), lambda x, e=exponent: x**e, str(exponent)) for exponent in (0, 3)),
+    ints(
+        by_keyword,
+        lambda x: 8 * x + 100 + np.arange(x.size),
+        not_in_numba="Numba's simulator knows no keywords",
+    ),
+    ints(local_functions, lambda x: (2 * x + 1) ** 2),
     ints(mapped(shifted_square), lambda x: (x + 1) ** 2 + (1 - x) ** 2),
     ints(mapped(apart), lambda x: 2 * abs(x), "apart"),
 )
