@@ -315,6 +315,7 @@ def _syncwarp(low: Any, target: str, expression: Any, arguments: list[str]) -> N
 def _fence(scope: str) -> Handler:
     def handler(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
         low.executes(low.line)
+        low.finer = True
         low.emit(lambda frame, lanes, machine: machine.ordering.fence(lanes.threads, machine.now, scope))
 
     return handler

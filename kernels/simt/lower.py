@@ -56,7 +56,7 @@ class Lowering:
         self.arguments: dict[str, str] = {}
         self.shared: dict[str, int] = {}
         self.shared_bytes = 0
-        self.cooperative = False
+        self.cooperative = self.finer = False  # whether it has a grid barrier; a fence or `syncwarp`
         self.files: dict[str, str] = {}
         self.segments: list[Segment] = []
         self.first: dict[int, int] = {}  # block label -> its first segment
@@ -95,6 +95,7 @@ class Lowering:
             shared_bytes=self.shared_bytes,
             unit=min((number(kind.dtype).itemsize for kind in arrays), default=1),
             cooperative=self.cooperative,
+            only_barriers=not self.finer,
             files=self.files,
         )
 
@@ -102,7 +103,7 @@ class Lowering:
         """An end with segments' numbers for block labels."""
         kind, *rest = end if isinstance(end, tuple) else (None,)
         if kind == "jump":
-            return Jump(self.first[rest[0]])
+            return Jump(self.first[rest[0]], rest[1])
         if kind == "branch":
             test, yes, no, what, line, pair = rest
             return Branch(test, self.first[yes], self.first[no], what, line, chain=-1, pair=pair)
@@ -139,7 +140,7 @@ class Lowering:
         """Frames are short-lived: nothing to free."""
 
     def _jump(self, statement: Any) -> None:
-        self.segment.end = ("jump", statement.target)
+        self.segment.end = ("jump", statement.target, self.line)
 
     def _return(self, statement: Any) -> None:
         early = self.loc.line in self.around.returns
@@ -393,6 +394,7 @@ class Lowering:
 
     def wait(self, scope: str, value: str = "", combine: str = "", result: str = "") -> None:
         """End the segment at a barrier and begin the next one behind it."""
+        self.finer |= scope == "warp"
         if result:
             self.segment.defines.add(result)
         self.segment.end = Wait(scope, self.line, len(self.segments), value, combine, result)

@@ -76,7 +76,7 @@ class Machine:
         self.chunk = chunk = Chunk(self.grid, self.block, first_block, blocks, stride)
         if first_block == 0:
             self.run.steps = self.trace = Trace(chunk.padded)
-            self.ordering = Ordering(chunk.padded, 0, blocks)
+            self.ordering = Ordering(chunk.padded, 0, blocks, self.program.only_barriers)
         else:
             self.ordering.next_chunk(first_block, blocks)
         self.shared = self._number(

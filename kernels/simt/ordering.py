@@ -49,13 +49,19 @@ class Ordering:
     `now` is the time of the last access before the event, 0 before the first.
     """
 
-    def __init__(self, threads_per_block: int, first_block: int = 0, blocks: int = 1) -> None:
-        """Raises ValueError when threads_per_block is no whole number of warps."""
+    def __init__(
+        self, threads_per_block: int, first_block: int = 0, blocks: int = 1, only_barriers: bool = False
+    ) -> None:
+        """only_barriers: a promise that there will be no fence and no `syncwarp`.
+
+        Raises ValueError when threads_per_block is no whole number of warps.
+        """
         if threads_per_block <= 0 or threads_per_block % WARP:
             raise ValueError(
                 f"threads_per_block: expected a multiple of {WARP} (blocks are padded), got {threads_per_block}"
             )
         self.threads_per_block = threads_per_block
+        self.only_barriers = only_barriers
         self.grid_time = 0
         self._handovers: HandOvers | None = None
         self.next_chunk(first_block, blocks)

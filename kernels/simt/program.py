@@ -29,6 +29,7 @@ class Jump:
     """All lanes go on at one segment."""
 
     target: int
+    line: Line
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Program:
     shared_bytes: int  # static, a block
     unit: int  # bytes of the smallest element of any array in the kernel
     cooperative: bool  # it has a grid barrier
+    only_barriers: bool  # it has neither a fence nor a `syncwarp`
     files: Mapping[str, str]  # every source file of its lines, by the name that a line has
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from kernels.simt.counters import WARP
+from kernels.simt.glance import THREAD_BITS, THREAD_MASK, glance
 from kernels.simt.instrument import instrument
 from kernels.simt.ordering import Ordering, reach, settled
 
@@ -39,8 +40,6 @@ class Action(IntEnum):
 
 # a unit's entries: two for each action; an entry is the time and, in its low 32 bits, the thread; 0 is nobody
 ENTRIES = 2 * len(Action)
-THREAD_BITS = 32
-THREAD_MASK = (1 << THREAD_BITS) - 1
 # which entries an action may race with: neither reads among themselves nor atomics do
 RIVALS = {Action.READ: (2, 6), Action.WRITE: (0, 6), Action.ATOMIC: (0, 4)}
 POSITION, UNIT, ENTRY, ACTION = range(4)  # the columns of what is found
@@ -145,7 +144,12 @@ class Shadow:
         rivals = first, min(end, self._slots.shape[1])
         barriers, done, count = ordering.barriers, 0, 0
         self.unset = False
-        while True:
+        plain = size == self.unit and self._slots.shape[1] < ENTRIES
+        if action is Action.READ and plain and ordering.only_barriers:
+            done, unset, fresh = glance(self._slots, addresses, self._shift, threads, now, barriers)
+            self.unset = unset > 0
+            self._fetched += fresh
+        while done < len(threads):
             done, count, unset, fresh = touch(
                 self._slots, rivals, 2 * action, addresses, size, self._shift, threads, now, barriers,
                 found, done, count,
@@ -198,27 +202,10 @@ def touch(
             recent, distant = slots[unit, own], slots[unit, own + 1]
             unset += touched == 0
             fresh += touched | recent == 0
-            if own == 0 and stand_for_all(recent, distant, seen):
-                continue
             if recent & THREAD_MASK != me and not keeps(me, distant, recent, seen, warps):
                 slots[unit, own + 1] = recent
             slots[unit, own] = now << THREAD_BITS | me
     return threads.size, count, unset, fresh
-
-
-@instrument
-def stand_for_all(recent: Any, distant: Any, seen: Any) -> bool:
-    """Whether two reads, of different warps of my block and since its last barrier, already say what mine would.
-
-    Whoever writes next is not of both warps: a race with my read is one with theirs. Without this, numbers that all
-    threads read would be what the shadow spends its time on.
-    """
-    first, end, block_time, grid_time, _ = seen
-    since = max(block_time, grid_time)
-    if recent >> THREAD_BITS <= since or distant >> THREAD_BITS <= since:
-        return False
-    one, other = recent & THREAD_MASK, distant & THREAD_MASK
-    return one // WARP != other // WARP and first <= one < end and first <= other < end
 
 
 @instrument

@@ -90,24 +90,36 @@ def shared_traffic(addresses: Any, lanes: Any, size: Any) -> tuple[int, int, int
     served = WARP * WORD // max(size, WORD)  # lanes at once
     words = np.empty((BANKS, WARP), np.int64)  # the distinct words asked of each bank by the group at hand
     asked = np.zeros(BANKS, np.int64)  # how many those are
-    longest = 0  # the largest of them
-    end = warp_end = 0  # the first lane of the next group, of the next warp
-    for at in range(addresses.size):
-        if lanes[at] >= end:
-            end = (lanes[at] // served + 1) * served
-            least += 1
-            wavefronts += longest
-            longest = 0
-            asked[:] = 0
-        if lanes[at] >= warp_end:
-            warp_end = (lanes[at] // WARP + 1) * WARP
+    warp_end = start = 0
+    while start < addresses.size:
+        if lanes[start] >= warp_end:
+            warp_end = (lanes[start] // WARP + 1) * WARP
             requests += 1
-        last = (addresses[at] + size - 1) // WORD
-        for word in range(addresses[at] // WORD, last + 1):
+        group_end = (lanes[start] // served + 1) * served
+        end, low, high = start, addresses[start], addresses[start]
+        while end < addresses.size and lanes[end] < group_end:
+            low, high = min(low, addresses[end]), max(high, addresses[end])
+            end += 1
+        least += 1
+        if (high + size - 1) // WORD - low // WORD < BANKS:
+            wavefronts += 1  # within 32 words in a row every bank has one
+        else:
+            wavefronts += most_of_a_bank(addresses[start:end], size, words, asked)
+        start = end
+    return requests, wavefronts, least
+
+
+@instrument
+def most_of_a_bank(addresses: Any, size: Any, words: Any, asked: Any) -> int:
+    """The most distinct words that lanes served at once ask of one bank; words and asked are room to work in."""
+    longest = 0
+    asked[:] = 0
+    for address in addresses:
+        for word in range(address // WORD, (address + size - 1) // WORD + 1):
             bank = word % BANKS
             asked[bank] = remember(words[bank], asked[bank], word)
             longest = max(longest, asked[bank])
-    return requests, wavefronts + longest, least
+    return longest
 
 
 def sectors_of(addresses: Sequence[int], size: int) -> list[int]:

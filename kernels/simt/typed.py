@@ -101,6 +101,10 @@ def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
             )  # fmt: skip
     except NumbaError as error:
         raise KernelTypeError(f"{function.__name__}{_shown(kinds)}: {error}") from None
+    except (
+        RuntimeError
+    ) as error:  # code that nothing leads to, as after an endless loop, is more than Numba expects
+        raise KernelTypeError(f"{function.__name__}: Numba cannot compile it: {error}") from None
     except _HandedOut as found:
         state = found.state
     names = tuple(inspect.signature(function).parameters)

@@ -14,12 +14,12 @@ EVERYONE = 0xFFFFFFFF  # the mask of a whole warp
 BLOCK = st.integers(0, BLOCKS - 1)
 USED = st.lists(st.sampled_from(SLOTS), min_size=1, unique=True).map(sorted)
 LOCATION = st.integers(0, 1)  # of an atomic, and the element of an access
-COARSE = (  # what orders whole warps, blocks and grids
+BARRIERS = (  # what orders blocks and grids
     st.tuples(st.just("barrier"), BLOCK),
     st.tuples(st.just("grid")),
-    st.tuples(st.just("whole warp"), BLOCK, st.integers(0, 1)),
     st.tuples(st.just("chunk")),
 )
+COARSE = (*BARRIERS, st.tuples(st.just("whole warp"), BLOCK, st.integers(0, 1)))  # and whole warps
 FINE = (  # what orders single threads
     st.tuples(st.just("part of a warp"), BLOCK, USED, st.booleans()),
     st.tuples(st.just("fence"), BLOCK, USED, st.sampled_from(["grid", "block"])),
@@ -33,12 +33,15 @@ ATOMIC = st.tuples(st.just("atomic"), SCATTERED, LOCATION, st.just(False))
 
 
 class Launch:
-    """A launch of as many chunks as `events` need, and what its definition says of it."""
+    """A launch of as many chunks as `events` need, and what its definition says; only_barriers: as for Ordering."""
 
-    def __init__(self, events):
+    def __init__(self, events, only_barriers=False):
         chunks = 1 + events.count(("chunk",))
         self.everyone = [block * THREADS + slot for block in range(chunks * BLOCKS) for slot in SLOTS]
-        self.truth, self.ordering = HappensBefore(self.everyone, THREADS), Ordering(THREADS, 0, BLOCKS)
+        self.truth, self.ordering = (
+            HappensBefore(self.everyone, THREADS),
+            Ordering(THREADS, 0, BLOCKS, only_barriers),
+        )
 
     @property
     def present(self):

@@ -28,6 +28,7 @@ SEED = 0
 ORDERS = [("lockstep", SEED), *(("shuffled", seed) for seed in (1, 2, 3))]
 ROUNDING = 1e-5  # between two float32 results that were rounded at different places
 
+WAITING = [case for case in CASES if case.name.startswith(("handovers-", "scans-chained_scan"))]
 EACH_KERNEL = list({case.kernel: case for case in CASES}.values())
 
 by_name = {"argvalues": CASES, "ids": lambda case: case.name}
@@ -98,6 +99,13 @@ def test_ours_agrees_with_numpy_in_any_order_and_finds_nothing_wrong(case, order
     case.check(got, seed)
     assert run.hazards == []
     assert {note.kind for note in run.notes} == set(case.notes)
+
+
+@pytest.mark.parametrize("case", WAITING, ids=lambda case: case.name)
+def test_who_waits_for_another_thread_gets_there_in_any_order(case):
+    for seed in range(4, 44):
+        got, _ = simulated(case, "shuffled", seed)
+        case.check(got, seed)
 
 
 @pytest.mark.slow
