@@ -33,7 +33,7 @@ def parsed(scene: Scene) -> ElementTree.Element:
 
 def box(text: Text) -> Box:
     """The rectangle a text covers, from the font's own metrics."""
-    width = text_width(text.text, text.size, text.weight)
+    width = text_width(text.text, text.size, text.weight, text.code)
     left = text.x - {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
     return left, text.y - 0.74 * text.size, left + width, text.y + 0.2 * text.size
 

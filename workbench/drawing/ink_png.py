@@ -58,7 +58,9 @@ def transcribe(shape: Shape, axes: Axes, depth: int) -> None:
             axes.add_patch(painted(Polygon(((x1, y1), (x2, y2)), closed=False), shape, depth))
         case Text(x, y, text, size, fill, anchor, weight):
             label = axes.text(x, y, text, ha=ANCHORS[anchor], va="baseline", color=fill, zorder=depth)
-            label.set(family="DejaVu Sans", fontsize=size, fontweight=weight)
+            label.set(
+                family="DejaVu Sans Mono" if shape.code else "DejaVu Sans", fontsize=size, fontweight=weight
+            )
             label.set_parse_math(False)  # a dollar sign is a dollar sign
 
 
@@ -74,9 +76,14 @@ def painted(patch: Patch, shape: Painted, depth: int) -> Patch:
 
 
 @lru_cache(maxsize=4096)
-def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """The width of a text in scene units, from DejaVu's own metrics."""
+def text_width(text: str, size: float, weight: str = "normal", code: bool = False) -> float:
+    """The width of a text in scene units, from DejaVu's own metrics; `code` as in `Text`."""
     if not text.strip():
         return 0.0
-    path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans", weight=weight))
+    path = TextPath(
+        (0, 0),
+        text,
+        size=size,
+        prop=FontProperties(family="DejaVu Sans Mono" if code else "DejaVu Sans", weight=weight),
+    )
     return float(path.get_extents().width)

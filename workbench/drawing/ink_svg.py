@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from workbench.drawing.shapes import Canvas, Circle, Line, Painted, Polyline, Rect, Shape, Text
 
 Value = str | float
+MONOSPACED = "DejaVu Sans Mono, Menlo, Consolas, monospace"
 
 
 def draw(scene: Canvas) -> str:
@@ -38,6 +39,9 @@ def transcribe(shape: Shape) -> str:
             return element("polygon" if shape.closed else "polyline", "", points=path, **paint(shape))
         case Text(x, y, text, size, fill, anchor, weight):
             style: dict[str, Value] = {"fill": fill, "text_anchor": anchor, "font_weight": weight}
+            if shape.code:
+                style["font_family"] = MONOSPACED
+                text = text.replace(" ", "\u00a0")  # two ordinary spaces would be drawn as one
             return element("text", escape(text), x=x, y=y, font_size=size, **style)
 
 

@@ -71,7 +71,10 @@ class Polyline(Painted):
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text; `y` is its base line, `anchor` what of it stands at `x`: "start", "middle" or "end"."""
+    """One line of text; `y` is its base line, `anchor` what of it stands at `x`: "start", "middle" or "end".
+
+    With `code` all letters are equally wide, and spaces are kept.
+    """
 
     x: float
     y: float
@@ -80,6 +83,7 @@ class Text:
     fill: str = INK
     anchor: str = "start"
     weight: str = "normal"
+    code: bool = field(default=False, kw_only=True)
 
 
 Shape = Rect | Circle | Line | Polyline | Text
