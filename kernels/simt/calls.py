@@ -32,6 +32,9 @@ def lower_call(low: Any, target: str, expression: Any) -> None:
     if isinstance(function, Method):
         _method(low, target, function, arguments, expression)
         return
+    if isinstance(function, type) and issubclass(function, BaseException):
+        low.known[target] = function  # raised or not: on a GPU nobody sees it
+        return
     handler = _table().get(_key(function))
     if handler is None:
         names = arguments + [variable.name for variable in given.values()]
@@ -58,6 +61,8 @@ def _table() -> dict[Any, Handler]:
     table: dict[Any, Handler] = {
         range: _range,
         len: _len,
+        enumerate: _counted,
+        zip: _counted,
         slice: _slice,
         bool: _bool,
         type: _type,
@@ -201,8 +206,14 @@ def _len(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
     kind, key = low.type(arguments[0]), low.operand(arguments[0])
     if isinstance(kind, types.BaseTuple):
         low.step(target, lambda frame, lanes, machine: np.int64(len(frame[key])))
+    elif not isinstance(kind, types.Array):
+        raise low.unsupported(f"the length of {kind}", "that of an array or a tuple")
     else:
         low.step(target, lambda frame, lanes, machine: np.asarray(frame[key].shape[0], dtype=np.int64)[()])
+
+
+def _counted(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
+    raise low.unsupported("`enumerate` or `zip`", "`for i in range(len(x))` and x[i]")
 
 
 def _slice(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
@@ -264,7 +275,7 @@ def _shared(low: Any, target: str, expression: Any, arguments: list[str]) -> Non
     dynamic = math.prod(shape) == 0
     if not dynamic:
         offset = -(-low.shared_bytes // SHARED_ALIGNMENT) * SHARED_ALIGNMENT
-        low.shared[target] = offset
+        low.shared[target], low.shared_line = offset, low.line
         low.shared_bytes = offset + math.prod(shape) * dtype.itemsize
     low.step(
         target,

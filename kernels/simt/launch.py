@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from kernels.simt.hazards import Hazard, LaunchLimit
 from kernels.simt.lanes import padded
 from kernels.simt.lower import lower
 from kernels.simt.machine import Machine
-from kernels.simt.memory import views_of
+from kernels.simt.memory import View, views_of
 from kernels.simt.program import Program
 from kernels.simt.reports import Reports
 from kernels.simt.run import Run
@@ -169,7 +169,8 @@ def _within_limits(
             f"{program.shared_bytes + dynamic} bytes of shared memory a block, where the largest GPUs take "
             f"{DYNAMIC_SHARED}; use less, or a smaller tile"
         )
-    line = reports.run.source[0].line if reports.run.source else 0
+    first = reports.run.source[0].line if reports.run.source else 0
+    line = program.shared_line if program.shared_bytes > STATIC_SHARED and program.shared_line else first
     for number, problem in enumerate(problems):
         side = reports.access("launches", line, 0)
         reports.hazard(LaunchLimit(f"the launch asks for {problem}", accesses=(side,)), (LaunchLimit, number))
@@ -177,10 +178,28 @@ def _within_limits(
 
 
 def _values(given: dict[str, Any], kinds: tuple[Any, ...]) -> dict[str, Any]:
-    """Arguments as the kernel sees them: views of arrays, and numbers of their Numba types."""
-    arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray | torch.Tensor)}
-    values: dict[str, Any] = dict(views_of(arrays))
-    for (name, value), kind in zip(given.items(), kinds, strict=True):
-        if name not in values:
-            values[name] = np.array(value).astype(dtype_of(kind))[()]
-    return values
+    """Arguments as the kernel sees them: views of arrays, numbers of their Numba types, tuples of these."""
+    views = views_of(dict(_arrays(given.items())))
+    return {
+        name: _value(name, value, kind, views)
+        for (name, value), kind in zip(given.items(), kinds, strict=True)
+    }
+
+
+def _arrays(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The arrays among arguments, those in tuples too, with their names."""
+    for name, value in named:
+        if isinstance(value, tuple):
+            yield from _arrays((f"{name}[{place}]", item) for place, item in enumerate(value))
+        elif isinstance(value, np.ndarray | torch.Tensor):
+            yield name, value
+
+
+def _value(name: str, value: Any, kind: Any, views: dict[str, View]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(
+            _value(f"{name}[{place}]", *one, views) for place, one in enumerate(zip(value, kind, strict=True))
+        )
+    if name in views or value is None:
+        return views.get(name)
+    return np.array(value).astype(dtype_of(kind))[()]

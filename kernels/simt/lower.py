@@ -18,7 +18,8 @@ from kernels.simt.casts import TUPLES, number
 from kernels.simt.hazards import Line
 from kernels.simt.landmarks import Landmarks
 from kernels.simt.program import Branch, Frame, Jump, Program, Return, Segment, Step, UnsupportedError, Wait
-from kernels.simt.typed import Typed, typed
+from kernels.simt.refusals import refused
+from kernels.simt.typed import KernelTypeError, Typed, typed
 
 FUNCTIONS_OF_EXPRESSIONS = ("binop", "inplace_binop", "unary")
 
@@ -33,7 +34,13 @@ def lower(kernel: Callable[..., Any], kinds: tuple[Any, ...]) -> Program:
 
 @functools.lru_cache(maxsize=512)
 def _lowered(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Program:
-    return Lowering(function, typed(function, *kinds)).program()
+    try:
+        return Lowering(function, typed(function, *kinds)).program()
+    except UnsupportedError:
+        not_for_a_gpu = refused(function)  # Numba types a list, and stops only at its code
+        if not_for_a_gpu is None:
+            raise
+        raise KernelTypeError(not_for_a_gpu) from None
 
 
 def casting(own: Any, wanted: Any) -> Callable[[Any], Any]:
@@ -56,6 +63,7 @@ class Lowering:
         self.arguments: dict[str, str] = {}
         self.shared: dict[str, int] = {}
         self.shared_bytes = 0
+        self.shared_line: Line | None = None
         self.cooperative = self.finer = False  # whether it has a grid barrier; a fence or `syncwarp`
         self.files: dict[str, str] = {}
         self.segments: list[Segment] = []
@@ -93,6 +101,7 @@ class Lowering:
             arguments=self.arguments,
             shared=self.shared,
             shared_bytes=self.shared_bytes,
+            shared_line=self.shared_line,
             unit=min((number(kind.dtype).itemsize for kind in arrays), default=1),
             cooperative=self.cooperative,
             only_barriers=not self.finer,

@@ -16,7 +16,7 @@ from kernels.simt.branches import Branches
 from kernels.simt.counters import WARP, Counters
 from kernels.simt.hazards import Line, StepLimit
 from kernels.simt.lanes import Chunk, Lanes
-from kernels.simt.memory import Storage, View, row_major
+from kernels.simt.memory import Storage, View, row_major, views_in
 from kernels.simt.ordering import Ordering
 from kernels.simt.program import Branch, Jump, Program, Return, Segment, Wait
 from kernels.simt.reports import Reports
@@ -65,10 +65,9 @@ class Machine:
         self.executed = np.zeros((len(program.segments), 2), dtype=np.int64)  # (warps, lanes) of each segment
         self.bytes_numbered = 0
         self.storages: list[Storage] = []
-        for value in arguments.values():
-            if isinstance(value, View) and value.storage not in self.storages:
-                self.storages.append(value.storage)
-                self._number(value.storage)
+        for view in views_in(tuple(arguments.values())):
+            if view.storage not in self.storages:
+                self.storages.append(self._number(view.storage))
 
     def run_chunk(self, first_block: int, blocks: int) -> None:
         """Run consecutive blocks to their end."""

@@ -156,6 +156,15 @@ def views_of(arguments: dict[str, Any]) -> dict[str, View]:
     return {name: found[name] for name in arguments}
 
 
+def views_in(value: Any) -> Iterator[View]:
+    """The views in a value, those in tuples too."""
+    if isinstance(value, View):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from views_in(item)
+
+
 _NOTHING = np.zeros(0, dtype=np.uint8)
 
 

@@ -111,6 +111,7 @@ class Program:
         str, int
     ]  # variable -> where its static array begins in a block's shared memory, in bytes
     shared_bytes: int  # static, a block
+    shared_line: Line | None  # where the last of it is declared
     unit: int  # bytes of the smallest element of any array in the kernel
     cooperative: bool  # it has a grid barrier
     only_barriers: bool  # it has neither a fence nor a `syncwarp`

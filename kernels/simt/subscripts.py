@@ -93,6 +93,8 @@ def load(low: Any, target: str, expression: Any, index: str) -> None:
             _choose(low, target, value, index)
         return
     low.executes(line)
+    if not isinstance(kind, types.Array) or isinstance(low.known.get(value), Method):
+        raise low.unsupported(f"a subscript of {kind}", "one of an array or a tuple")
     array, key = low.operand(value), low.operand(index)
     _refuse_unknown(low, low.type(index))
     if isinstance(low.type(target), types.Array):

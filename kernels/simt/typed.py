@@ -25,6 +25,7 @@ from numba.core.target_extension import target_override
 
 from kernels.backend import cuda
 from kernels.driverless import as_if_on
+from kernels.simt.refusals import recursive, refused
 
 COMPUTE_CAPABILITY = (9, 0)  # types are the same for all
 
@@ -77,18 +78,31 @@ def arguments_of(function: Callable[..., Any], arguments: tuple[Any, ...]) -> di
 
 
 def type_of(name: str, value: Any) -> Any:
-    """The Numba type of an argument: an array of NumPy or torch, a number, or a Numba type itself."""
+    """The Numba type of an argument: an array of NumPy or torch, a number, None, a tuple of these, or a Numba type."""
     if isinstance(value, types.Type):
         return value
+    if value is None:
+        return types.none
+    if isinstance(value, tuple):
+        named = type(value) if hasattr(value, "_fields") else None
+        items = [type_of(f"{name}[{place}]", item) for place, item in enumerate(value)]
+        return types.BaseTuple.from_types(items, named)
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
         return numba.typeof(value)
-    raise TypeError(f"{name}: expected an array, a tensor or a number, got {type(value).__name__}")
+    raise TypeError(
+        f"{name}: expected an array, a tensor, a number or a tuple of these, got {type(value).__name__}"
+    )
 
 
 @functools.cache
 def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
+    itself = recursive(function)
+    if itself is not None:
+        raise KernelTypeError(
+            f"{function.__name__}: the device function {itself} calls itself, so it cannot be inlined; write a loop"
+        )
     compiler, target = _compiler(), cuda.descriptor.cuda_target
     flags = cuda.compiler.CUDAFlags()
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
@@ -100,11 +114,12 @@ def _typed(function: Callable[..., Any], kinds: tuple[Any, ...]) -> Typed:
                 pipeline_class=compiler,
             )  # fmt: skip
     except NumbaError as error:
-        raise KernelTypeError(f"{function.__name__}{_shown(kinds)}: {error}") from None
-    except (
-        RuntimeError
-    ) as error:  # code that nothing leads to, as after an endless loop, is more than Numba expects
-        raise KernelTypeError(f"{function.__name__}: Numba cannot compile it: {error}") from None
+        raise KernelTypeError(refused(function) or f"{function.__name__}{_shown(kinds)}: {error}") from None
+    except (RuntimeError, NotImplementedError) as error:
+        # more than Numba expects: code that nothing leads to, as after an endless loop; `*arguments`
+        raise KernelTypeError(
+            refused(function) or f"{function.__name__}: Numba cannot compile it: {error}"
+        ) from None
     except _HandedOut as found:
         state = found.state
     names = tuple(inspect.signature(function).parameters)

@@ -65,7 +65,7 @@ def test_arguments_keep_type_and_layout():
     assert type_of("eps", 1e-5) == F64
     assert type_of("flag", True) == types.boolean
     assert type_of("x", F32[::1]) == types.Array(F32, 1, "C")
-    with pytest.raises(TypeError, match="words: expected an array, a tensor or a number, got str"):
+    with pytest.raises(TypeError, match="words: expected an array, a tensor, a number or a tuple of these, got str"):
         type_of("words", "text")
 
 
