@@ -14,6 +14,7 @@ Source: J.-M. Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed., 201
 API, "Single/Double Precision Intrinsics" for the names of the modes.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -39,9 +40,19 @@ def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 _fma_instruction: Any = intrinsic(_fma)
-fused = numba.vectorize(
-    lambda a, b, c: _fma_instruction(a, b, c)
-)  # NumPy has none; compiled when first called
+
+
+@functools.cache
+def _fused() -> Any:
+    """Compiled for both types at once, when first asked: one that grows by need would widen float32 to what it has."""
+    return numba.vectorize([f"{real}({real}, {real}, {real})" for real in ("float32", "float64")])(
+        lambda a, b, c: _fma_instruction(a, b, c)
+    )
+
+
+def fused(a: Number, b: Number, c: Number) -> Number:
+    """a·b + c, rounded once, which NumPy has not."""
+    return _fused()(a, b, c)
 
 
 def directed(rounded: Rounded, mode: str) -> Number:

@@ -93,7 +93,7 @@ def test_the_signature_may_be_examples():
         assert inspect(scale, example).lines == by_types.lines
     assert inspect(scale, (x, 3)).lines != by_types.lines  # a Python int is 64 bits wide
     assert ".f64" in inspect(widens, (x,)).ptx
-    with pytest.raises(TypeError, match=r"signature\[1\]: expected an array, a tensor or a number, got str"):
+    with pytest.raises(TypeError, match=r"signature\[1\]: expected an array, a tensor, .*, got str"):
         inspect(scale, (x, "3"))
 
 
