@@ -153,6 +153,6 @@ def _types_of(signature: Any) -> Any:
     """Numba's own ways to write a signature as they are; example arguments as their types."""
     if not isinstance(signature, tuple | list) or all(isinstance(kind, types.Type) for kind in signature):
         return signature
-    from kernels.simt.typed import type_of  # here, since Numba's own simulator cannot load ours
+    from kernels.simt.language.typed import type_of  # here, since Numba's own simulator cannot load ours
 
     return tuple(type_of(f"signature[{place}]", value) for place, value in enumerate(signature))

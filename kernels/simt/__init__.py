@@ -7,10 +7,10 @@ run.counters, run.lines, run.hazards
 from kernels.simt.counters import Counters
 from kernels.simt.estimate import Estimate, estimate
 from kernels.simt.hazards import Hazard
+from kernels.simt.language.typed import KernelTypeError
 from kernels.simt.launch import launch
-from kernels.simt.program import UnsupportedError
+from kernels.simt.machine.program import UnsupportedError
 from kernels.simt.run import Run
-from kernels.simt.typed import KernelTypeError
 
 __all__ = [
     "Counters",

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from kernels.simt import source
 from kernels.simt.arithmetic import dtype_of
 from kernels.simt.counters import Counters
 from kernels.simt.hazards import Hazard, LaunchLimit
 from kernels.simt.lanes import padded
-from kernels.simt.lower import lower
-from kernels.simt.machine import Machine
-from kernels.simt.memory import View, views_of
-from kernels.simt.program import Program
-from kernels.simt.reports import Reports
+from kernels.simt.language import source
+from kernels.simt.language.lower import lower
+from kernels.simt.language.typed import arguments_of, type_of
+from kernels.simt.machine.core import Machine
+from kernels.simt.machine.memory import View, views_of
+from kernels.simt.machine.program import Program
+from kernels.simt.machine.reports import Reports
 from kernels.simt.run import Run
-from kernels.simt.typed import arguments_of, type_of
 
 Shape = int | tuple[int, ...]
 CHUNK_LANES = 1 << 15  # lanes that run side by side: what they remember should stay in the CPU's cache

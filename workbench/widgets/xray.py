@@ -16,8 +16,8 @@ from typing import Any
 import traitlets
 
 from kernels.simt.hazards import Line
+from kernels.simt.instruments.traffic import SECTOR, lanes_at_once
 from kernels.simt.run import Run, Step
-from kernels.simt.traffic import SECTOR, lanes_at_once
 from workbench.widgets.base import HERE, module, styles
 from workbench.widgets.controls import Control, Range, Select
 from workbench.widgets.explorer import Explorer, State

@@ -2,7 +2,8 @@
 
 A bank serves one 4-byte word at a time, to all lanes that ask for it. Holes below each other are harmless as long as
 they are one word, a broadcast; different words pile up at their bank, and the highest pile is the number of passes,
-the wavefronts. Wide accesses go by groups of lanes, one after the other. The rule is in `kernels.simt.traffic`.
+the wavefronts. Wide accesses go by groups of lanes, one after the other. The rule is in
+`kernels/simt/instruments/traffic.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels.simt.counters import WARP
+from kernels.simt.instruments.traffic import BANKS, bank_words, lanes_at_once
 from kernels.simt.run import Step
-from kernels.simt.traffic import BANKS, bank_words, lanes_at_once
 from workbench.drawing.shapes import Line, Rect, Shape, Text
 from workbench.drawing.style import BLUE, EDGE, QUIET, VERMILLION
 from workbench.widgets.xray_lanes import LEFT, RIGHT, SMALL, TOP, lanes_of

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernels.simt.counters import WARP, Counters
-from kernels.simt.traffic import SECTOR
+from kernels.simt.instruments.traffic import SECTOR
 from workbench.drawing.axes import with_unit
 
 

@@ -1,15 +1,15 @@
 """A request to global memory: the warp's lanes above, the 32-byte sectors they touch below, and what of them is used.
 
 Memory moves in whole sectors, four of them to a 128-byte line, so what a lane asks for brings its neighborhood along.
-Only lines that are touched are drawn, in the order of their addresses. The rule is in `kernels.simt.traffic`.
+Only lines that are touched are drawn, in the order of their addresses. The rule: `kernels/simt/instruments/traffic.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kernels.simt.instruments.traffic import SECTOR, SECTORS_OF_LINE, sectors_of
 from kernels.simt.run import Step
-from kernels.simt.traffic import SECTOR, SECTORS_OF_LINE, sectors_of
 from workbench.drawing.ink_png import text_width
 from workbench.drawing.shapes import Line, Rect, Shape, Text
 from workbench.drawing.style import BLUE, EDGE, ORANGE, PAPER, QUIET

@@ -1,6 +1,6 @@
 """Happens-before by its definition: what every thread knows of every other, written out in full after each event.
 
-The slow truth that `kernels.simt.ordering` and `kernels.simt.shadow` are held against: one dictionary a thread, from
+The slow truth that the simulator's instruments `ordering` and `shadow` are held against: one dictionary a thread, from
 each other thread to the time up to which it is known, and the list of all accesses there ever were.
 """
 

@@ -4,7 +4,7 @@ import numpy as np
 from happens_before import HappensBefore
 from hypothesis import strategies as st
 
-from kernels.simt.ordering import Ordering
+from kernels.simt.instruments.ordering import Ordering
 
 THREADS = 64  # a block: two warps
 SLOTS = (0, 1, 31, 32, 40)  # the threads of a block that take part

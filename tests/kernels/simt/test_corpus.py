@@ -20,8 +20,8 @@ from corpus.collected import CASES, MODULES
 from kernels import simt
 from kernels.backend import cuda, gpu_present
 from kernels.compiled import CompilerMissing, inspect
+from kernels.simt.language.typed import type_of
 from kernels.simt.run import Run
-from kernels.simt.typed import type_of
 
 PROGRAM = Path(__file__).with_name("corpus") / "run_in_numba.py"
 SEED = 0

@@ -12,7 +12,7 @@ from kernels import simt
 from kernels.backend import cuda
 from kernels.compiled import inspect
 from kernels.simt.hazards import Hazard
-from kernels.simt.typed import type_of
+from kernels.simt.language.typed import type_of
 
 KINDS = {kind.__name__: kind for kind in Hazard.__subclasses__()}
 

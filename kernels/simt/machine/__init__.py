@@ -1,0 +1,1 @@
+"""What runs a program: lanes and what they remember, memory, barriers, turns, and reports of what goes wrong."""
