@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import types
 
 from kernels.simt import arithmetic
@@ -191,7 +192,22 @@ class Lowering(Builder):
             left, right = self.operand(value.lhs.name), self.operand(value.rhs.name)
             self.step(target, lambda frame, lanes, machine: frame[left] + frame[right])
             return
+        if isinstance(self.type(value.lhs.name), TUPLES) and value.fn is operator.contains:
+            self._among(target, value.lhs.name, value.rhs.name)
+            return
         self.compute(target, value, value.fn, [value.lhs.name, value.rhs.name])
+
+    def _among(self, target: str, items: str, item: str) -> None:
+        """`item in (1, 2, 3)`."""
+        self.executes(self.line)
+        group, one = self.operand(items), self.operand(item)
+
+        def found(frame: Frame, lanes: Any, machine: Any) -> Any:
+            return functools.reduce(
+                operator.or_, (frame[one] == each for each in frame[group]), np.bool_(False)
+            )
+
+        self.step(target, found)
 
     def _inplace_binop(self, target: str, value: Any) -> None:
         self.compute(target, value, value.immutable_fn, [value.lhs.name, value.rhs.name])

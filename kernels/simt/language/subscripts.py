@@ -51,6 +51,8 @@ def attribute(low: Any, target: str, source: str, name: str) -> None:
         low.step(target, lambda frame, lanes, machine: lanes.take(lanes.chunk.lane_id))
     elif base is cuda and name == "warpsize":
         low.step(target, lambda frame, lanes, machine: np.int32(32))
+    elif isinstance(kind, types.Record):
+        raise low.unsupported(f"the field {name!r} of a record", "an array for each field")
     elif isinstance(kind, types.Array):
         _of_array(low, target, source, name)
     elif isinstance(kind, types.Complex) and name in ("real", "imag"):
@@ -113,9 +115,11 @@ def store(low: Any, statement: Any, index: str) -> None:
     kind = low.type(statement.target.name)
     array, key = low.operand(statement.target.name), low.operand(index)
     _refuse_unknown(low, low.type(index))
-    if isinstance(low.type(statement.value.name), types.Array):
-        raise low.unsupported("assigning an array to a slice", "a loop over its elements")
-    value = low.operand(statement.value.name, kind.dtype)
+    given = low.type(statement.value.name)
+    if isinstance(given, types.Array) and given.dtype != kind.dtype:
+        raise low.unsupported(f"assigning {given} to a slice of {kind}", "a loop over its elements")
+    whole = isinstance(given, types.Array)
+    value = low.operand(statement.value.name, None if whole else kind.dtype)
 
     def run(frame: Any, lanes: Any, machine: Any) -> None:
         where = items(frame[key])
@@ -123,7 +127,8 @@ def store(low: Any, statement: Any, index: str) -> None:
         if len(where) < len(view.shape) or any(isinstance(item, Slice) or item is Ellipsis for item in where):
             part = select(view, where, lanes)
             for place in np.ndindex(*(int(np.max(length)) for length in part.shape)):
-                access.store(machine, lanes, part, place, frame[value], line)
+                item = access.load(machine, lanes, frame[value], place, line) if whole else frame[value]
+                access.store(machine, lanes, part, place, item, line)
         else:
             access.store(machine, lanes, view, where, frame[value], line)
 

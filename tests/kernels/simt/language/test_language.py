@@ -61,6 +61,38 @@ def test_none_as_an_argument(weight):
 
 
 @cuda.jit
+def rows_and_members(x, out):
+    i = cuda.grid(1)
+    if i in (1, 3):
+        out[i, :] = x[i]
+    elif i < x.shape[0]:
+        out[i, 1:] = 5
+
+
+def test_a_slice_takes_an_array_or_a_number_and_a_tuple_has_members():
+    x, out = np.random.default_rng(0).random((5, 4)), np.zeros((5, 4))
+    simt.launch(rows_and_members, 1, 32, x, out)
+    expected = np.zeros((5, 4))
+    expected[:, 1:] = 5
+    expected[[1, 3]] = x[[1, 3]]
+    np.testing.assert_array_equal(out, expected)
+
+
+@cuda.jit
+def reads_a_field(x, records):
+    x[0] = records[0].a  # <-
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_records_are_refused(names):
+    records = np.zeros(4, dtype=[(name, np.float32) for name in names])
+    with pytest.raises(
+        simt.UnsupportedError, match=r"line .*'a' of a record is not simulated; use an array for each"
+    ):
+        simt.launch(reads_a_field, 1, 1, np.zeros(4), records)
+
+
+@cuda.jit
 def raises_below_zero(x):
     i = cuda.grid(1)
     if x[i] < 0:
