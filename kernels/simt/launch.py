@@ -119,9 +119,11 @@ def _count(machine: Machine, run: Run) -> None:
         for line in segment.lines:
             machine.counter(line).statements += warps
             machine.counter(line).lanes += lanes
-        for line, flops, transcendentals in segment.work:
-            machine.counter(line).flops += flops * lanes
-            machine.counter(line).transcendentals += transcendentals * lanes
+        for work in segment.work:
+            counter = machine.counter(work.line)
+            counter.flops += work.flops * lanes
+            counter.flops64 += work.flops64 * lanes
+            counter.transcendentals += work.transcendentals * lanes
     run.lines = dict(sorted(machine.lines.items(), key=lambda item: (isinstance(item[0], str), item[0])))
     run.steps_left_out = machine.trace.left_out
     run.counters = Counters()

@@ -24,6 +24,7 @@ from kernels.simt.machine.program import (
     Return,
     Segment,
     UnsupportedError,
+    Work,
 )
 
 
@@ -288,7 +289,10 @@ class Lowering(Builder):
         self.executes(self.line)
         keys = [self.operand(name, kind) for name, kind in zip(names, signature.args, strict=True)]
         if meaning.flops or meaning.transcendentals:
-            self.segment.work.append((self.line, meaning.flops, meaning.transcendentals))
+            double = signature.return_type in (types.float64, types.complex128)
+            self.segment.work.append(
+                Work(self.line, meaning.flops, meaning.flops * double, meaning.transcendentals)
+            )
         compute, given, wanted = meaning.compute, signature.return_type, self.type(target)
         if len(keys) == 1:
             (one,) = keys

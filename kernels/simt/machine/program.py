@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernels.simt.hazards import Line
 from kernels.simt.lanes import Lanes
@@ -77,6 +77,15 @@ class Return:
 End = Jump | Branch | Wait | Return
 
 
+class Work(NamedTuple):
+    """What a step of arithmetic costs each lane."""
+
+    line: Line
+    flops: int
+    flops64: int  # those in double precision
+    transcendentals: int
+
+
 @dataclass
 class Segment:
     """A straight run of steps."""
@@ -87,9 +96,7 @@ class Segment:
     reads: set[str] = field(default_factory=set)  # names it takes from the state
     defines: set[str] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)  # of its statements, one after another
-    work: list[tuple[Line, int, int]] = field(
-        default_factory=list
-    )  # (line, flops, transcendentals) of each lane
+    work: list[Work] = field(default_factory=list)
 
     @property
     def writes(self) -> set[str]:

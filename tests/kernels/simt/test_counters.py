@@ -1,6 +1,7 @@
 """Counters of real kernels equal values worked out by hand: arithmetic, atomics, lines, and the ledgers of our own."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -122,3 +123,37 @@ def launched(operation, shape, dtype):
 def test_unique_bytes_are_the_ledgers(operation, shape, dtype):
     counted, promised = launched(operation, shape, dtype)
     assert counted == promised
+
+
+@cuda.jit
+def in_both_precisions(x, wide, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        out[i] = x[i] * x[i] + wide[i] / 3.0
+
+
+def test_double_precision_is_counted_apart():
+    run = simt.launch(in_both_precisions, 2, 32, np.ones(40, np.float32), np.ones(40), np.zeros(40))
+    # a float32 product; a float64 division; and the sum of both, float64
+    assert (run.counters.flops, run.counters.flops64) == (3 * 40, 2 * 40)
+
+
+@cuda.jit
+def sums_into_one(x, out):
+    i = cuda.grid(1)
+    cuda.atomic.add(out, 0, x[i % x.size])
+
+
+def peak_memory(blocks):
+    tracemalloc.start()
+    try:
+        simt.launch(sums_into_one, blocks, 256, np.ones(100, np.float32), np.zeros(1, np.float32))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_grid():
+    peak_memory(1)  # compiles what there is to compile
+    few, many = peak_memory(256), peak_memory(4096)  # a million threads
+    assert many < 1.5 * few
