@@ -88,7 +88,7 @@ class Estimate:
             limit = f"{part.count:,} {part.unit}, {part.rate:.3g} a second"
             rows.append(f"{part.name:<17} {part.seconds * 1e6:12,.2f} µs  {bar:<20}  {limit}")
         rows.append(
-            f"{self.blocks:,} blocks on {self.gpu.sms} SMs, at most {self.waves:,} each: "
+            f"{self.blocks:,} block{'s' * (self.blocks != 1)} on {self.gpu.sms} SMs, at most {self.waves:,} each: "
             f"{self.sm_utilization:.0%} of the SMs at work"
         )
         return "\n".join([*rows, *(f"- {sentence}" for sentence in self.assumptions)])

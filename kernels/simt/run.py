@@ -8,7 +8,7 @@ from typing import Any
 
 from kernels.simt.hazards import Line
 from kernels.simt.record import Record, SourceLine, Step
-from kernels.simt.table import Table, table
+from kernels.simt.table import Table, extent, table
 
 __all__ = ["Run", "SourceLine", "Step"]
 
@@ -40,7 +40,5 @@ class Run(Record):
         return lines
 
     def __repr__(self) -> str:
-        found = f"{len(self.hazards)} hazards" if self.hazards else "no hazards"
-        return (
-            f"{self.kernel}[{self.grid}, {self.block}]: {self.warps} warps, {found}; see .table() and .show()"
-        )
+        found = ", ".join(hazard.kind for hazard in self.hazards) or "no hazards"
+        return f"{self.kernel}[{extent(self.grid)}, {extent(self.block)}]: {found}; see .table() and .show()"

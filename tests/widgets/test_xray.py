@@ -343,3 +343,7 @@ def test_the_module_is_one_module():
 def test_the_same_run_gives_the_same_picture(tiled):
     assert XRay(tiled).svg == XRay(tiled).svg
     assert repr(XRay(tiled)) == "XRay('X-ray of transpose')"
+
+
+def test_a_run_says_in_a_line_what_it_is(racy):
+    assert repr(racy) == "reverse[1, 64]: DataRace; see .table() and .show()"
