@@ -4,6 +4,14 @@ run = simt.launch(kernel, grid, block, *arguments)
 run.counters, run.lines, run.hazards
 """
 
+from kernels.backend import SIMULATING
+
+if SIMULATING:
+    raise ImportError(
+        "kernels.simt takes the types of kernels from Numba's CUDA compiler, which NUMBA_ENABLE_CUDASIM=1 replaces; "
+        "start Python without it"
+    )
+
 from kernels.simt.counters import Counters
 from kernels.simt.estimate import Estimate, estimate
 from kernels.simt.hazards import Hazard

@@ -10,23 +10,19 @@ import torch
 
 from kernels.simt.arithmetic import dtype_of
 from kernels.simt.counters import Counters
-from kernels.simt.hazards import Hazard, LaunchLimit
+from kernels.simt.hazards import Hazard
 from kernels.simt.lanes import padded
 from kernels.simt.language import source
 from kernels.simt.language.lower import lower
 from kernels.simt.language.typed import arguments_of, type_of
+from kernels.simt.limits import Shape, full, shape_of, within_limits
 from kernels.simt.machine.core import Machine
 from kernels.simt.machine.memory import View, views_of
-from kernels.simt.machine.program import Program
 from kernels.simt.machine.reports import Reports
 from kernels.simt.run import Run
 
-Shape = int | tuple[int, ...]
 CHUNK_LANES = 1 << 15  # lanes that run side by side: what they remember should stay in the CPU's cache
 COOPERATIVE_LANES = 1 << 18  # a grid that waits for itself runs in one piece
-MOST_THREADS = 1024  # a block
-MOST_BLOCK, MOST_GRID = (1024, 1024, 64), (2**31 - 1, 65535, 65535)
-STATIC_SHARED, DYNAMIC_SHARED = 48 << 10, 227 << 10  # bytes a block
 
 
 def launch(
@@ -43,19 +39,18 @@ def launch(
     """Run `kernel`, an `@cuda.jit` function or its Python function, with a GPU simulated on the CPU.
 
     grid, block: blocks in the grid and threads in a block, along one to three axes. arguments: NumPy arrays, CPU
-    tensors (both written in place) and numbers. shared_bytes: dynamic shared memory of a block. order: "lockstep", or
-    "shuffled" for warps, blocks and atomics in an order drawn by `seed`. on_hazard: "raise", or "record" to go on: a
-    bad read gives 0, a bad write is dropped, a divergent barrier is passed. step_limit: segments of the program after
-    which a loop counts as endless.
+    tensors (both written in place), numbers, None, and tuples of these. shared_bytes: dynamic shared memory of a block.
+    order: "lockstep", or "shuffled" for warps, blocks and atomics in an order drawn by `seed`. on_hazard: "raise", or
+    "record" to go on: a bad read gives 0, a bad write is dropped, a divergent barrier is passed. step_limit: turns of
+    a chunk of blocks after which a loop counts as endless.
 
     Raises a Hazard where the kernel has one, KernelTypeError where Numba cannot type it, UnsupportedError where the
     simulator cannot run it, and ValueError or TypeError, which name the argument, for anything else.
-    Limits: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability".
     """
     function = getattr(kernel, "py_func", kernel)
     if not callable(function) or isinstance(function, type):
         raise TypeError(f"kernel: expected a function or a @cuda.jit kernel, got {type(kernel).__name__}")
-    named_grid, named_block = _shape("grid", grid), _shape("block", block)
+    named_grid, named_block = shape_of("grid", grid), shape_of("block", block)
     for name, value, allowed in (
         ("order", order, ("lockstep", "shuffled")),
         ("on_hazard", on_hazard, ("raise", "record")),
@@ -77,8 +72,8 @@ def launch(
         kinds=kinds,
     )
     reports = Reports(run, on_hazard == "raise")
-    full_grid, full_block = _full(named_grid), _full(named_block)
-    if _within_limits(program, full_grid, full_block, shared_bytes, reports):
+    full_grid, full_block = full(named_grid), full(named_block)
+    if within_limits(program, full_grid, full_block, shared_bytes, reports):
         values = _values(given, kinds)
         rng = np.random.default_rng(seed) if order == "shuffled" else None
         machine = Machine(program, values, full_grid, full_block, shared_bytes, rng, step_limit, reports, run)
@@ -131,52 +126,6 @@ def _count(machine: Machine, run: Run) -> None:
         run.counters += counted
     for storage in machine.storages:
         run.counters.global_bytes_unique += storage.shadow.read_bytes + storage.shadow.written_bytes
-
-
-def _shape(name: str, shape: Shape) -> tuple[int, ...]:
-    axes = shape if isinstance(shape, tuple | list) else (shape,)
-    whole = all(isinstance(axis, int | np.integer) and not isinstance(axis, bool) for axis in axes)
-    if not whole or not 1 <= len(axes) <= 3 or min(axes) < 1:
-        raise ValueError(f"{name}: expected 1 to 3 positive integers, got {shape!r}")
-    return tuple(map(int, axes))
-
-
-def _full(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    x, y, z = (*shape, 1, 1)[:3]
-    return x, y, z
-
-
-def _within_limits(
-    program: Program, grid: tuple[int, int, int], block: tuple[int, int, int], dynamic: int, reports: Reports
-) -> bool:
-    threads = block[0] * block[1] * block[2]
-    problems = []
-    if threads > MOST_THREADS:
-        problems.append(
-            f"{threads} threads a block, where a GPU takes at most {MOST_THREADS}; use more blocks"
-        )
-    problems += [
-        f"{count} {what} along {axis}, where a GPU takes at most {most}; put more of them along another axis"
-        for shape, limits, what in ((block, MOST_BLOCK, "threads"), (grid, MOST_GRID, "blocks"))
-        for axis, count, most in zip("xyz", shape, limits, strict=True)
-        if count > most and not (what == "threads" and threads > MOST_THREADS and axis != "z")
-    ]
-    if program.shared_bytes > STATIC_SHARED:
-        problems.append(
-            f"{program.shared_bytes} bytes of static shared memory a block, where a GPU takes at most {STATIC_SHARED}; "
-            "declare it with shape 0 and give the launch shared_bytes"
-        )
-    elif program.shared_bytes + dynamic > DYNAMIC_SHARED:
-        problems.append(
-            f"{program.shared_bytes + dynamic} bytes of shared memory a block, where the largest GPUs take "
-            f"{DYNAMIC_SHARED}; use less, or a smaller tile"
-        )
-    first = reports.run.source[0].line if reports.run.source else 0
-    line = program.shared_line if program.shared_bytes > STATIC_SHARED and program.shared_line else first
-    for number, problem in enumerate(problems):
-        side = reports.access("launches", line, 0)
-        reports.hazard(LaunchLimit(f"the launch asks for {problem}", accesses=(side,)), (LaunchLimit, number))
-    return not problems
 
 
 def _values(given: dict[str, Any], kinds: tuple[Any, ...]) -> dict[str, Any]:
