@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kernels.simt.hazards import Line
-from kernels.simt.record import Record, SourceLine, Step
+from kernels.simt.record import Record
 from kernels.simt.table import Table, extent, table
-
-__all__ = ["Run", "SourceLine", "Step"]
 
 
 class Run(Record):

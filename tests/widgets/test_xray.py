@@ -12,7 +12,8 @@ from kernels import compiled, simt
 from kernels.backend import cuda
 from kernels.simt.counters import Counters
 from kernels.simt.hazards import Access, BarrierDivergence, DataRace, LaunchLimit, OutOfBounds
-from kernels.simt.run import Run, SourceLine, Step
+from kernels.simt.record import SourceLine, Step
+from kernels.simt.run import Run
 from workbench.drawing.shapes import Circle, Rect, Text
 from workbench.drawing.style import BLUE, EDGE, ORANGE, VERMILLION
 from workbench.widgets.xray import XRay

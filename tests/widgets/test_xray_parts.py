@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels.simt.counters import Counters
 from kernels.simt.instruments.traffic import global_traffic, shared_traffic
-from kernels.simt.run import Step
+from kernels.simt.record import Step
 from workbench.drawing.shapes import Line, Rect
 from workbench.drawing.style import BLUE, GREEN, ORANGE, VERMILLION
 from workbench.widgets import Scene

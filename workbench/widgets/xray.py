@@ -17,7 +17,7 @@ import traitlets
 
 from kernels.simt.hazards import Line
 from kernels.simt.instruments.traffic import SECTOR, lanes_at_once
-from kernels.simt.run import Run, Step
+from kernels.simt.record import Record, Step
 from workbench.widgets.base import HERE, module, styles
 from workbench.widgets.controls import Control, Range, Select
 from workbench.widgets.explorer import Explorer, State
@@ -43,7 +43,7 @@ class XRay(Explorer):
     hazards: Any = traitlets.List(read_only=True).tag(sync=True)  # (value in the state, text of the button)
     ptx: Any = traitlets.List(["", ""], read_only=True).tag(sync=True)  # the line, its code
 
-    def __init__(self, run: Run, ptx: Mapping[Line, Sequence[str]] | None = None) -> None:
+    def __init__(self, run: Record, ptx: Mapping[Line, Sequence[str]] | None = None) -> None:
         self._run, self._ptx = run, ptx or {}
         self._shown: State = {}
         super().__init__(
@@ -75,7 +75,7 @@ class XRay(Explorer):
         self.set_trait("ptx", [str(line), "\n".join(code)] if code else ["", ""])
 
 
-def knobs(run: Run) -> list[Control]:
+def knobs(run: Record) -> list[Control]:
     """Step and warp where there is more than one, and the heat."""
     by_warp = warps(run)
     longest = max((len(steps) for steps in by_warp.values()), default=0)

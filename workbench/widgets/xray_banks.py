@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kernels.simt.counters import WARP
 from kernels.simt.instruments.traffic import BANKS, bank_words, lanes_at_once
-from kernels.simt.run import Step
+from kernels.simt.record import Step
 from workbench.drawing.shapes import Line, Rect, Shape, Text
 from workbench.drawing.style import BLUE, EDGE, QUIET, VERMILLION
 from workbench.widgets.xray_lanes import LEFT, RIGHT, SMALL, TOP, lanes_of

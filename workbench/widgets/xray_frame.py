@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernels.simt.hazards import Hazard, Line
-from kernels.simt.run import Run, Step
+from kernels.simt.record import Record, Step
 from workbench.drawing.scene import Scene
 from workbench.drawing.shapes import Shape, Text
 from workbench.drawing.style import QUIET, VERMILLION
@@ -33,7 +33,7 @@ class Half:
     spoken: str = ""
 
 
-def frame(state: State, run: Run) -> Scene:
+def frame(state: State, run: Record) -> Scene:
     """The source on the left; the step, or the hazard in its place, on the right."""
     hazard, step = chosen_hazard(state, run), chosen_step(state, run)
     now = of_hazard(hazard) if hazard else of_step(step, run)
@@ -59,7 +59,7 @@ def of_hazard(hazard: Hazard) -> Half:
     return Half(told, meaning, VERMILLION, xray_hazard.meeting(hazard), xray_hazard.message(hazard))
 
 
-def of_step(step: Step | None, run: Run) -> Half:
+def of_step(step: Step | None, run: Record) -> Half:
     """A step, if there is one."""
     if step is None:
         return Half(f"{run.kernel}: no step was kept", "There is nothing to show.", QUIET)
@@ -74,7 +74,7 @@ def picture(step: Step) -> list[Shape]:
     return by_kind.get(step.kind, xray_lanes.others)(step)
 
 
-def words(run: Run, told: str, name: str) -> str:
+def words(run: Record, told: str, name: str) -> str:
     """The picture in words: the step or hazard, the bars, the warning signs."""
     heat = HEATS[name]
     read = [(line, value) for line, c in run.lines.items() if (value := heat.read(c)) is not None]
@@ -88,7 +88,7 @@ def words(run: Run, told: str, name: str) -> str:
     )
 
 
-def warps(run: Run) -> dict[int, list[Step]]:
+def warps(run: Record) -> dict[int, list[Step]]:
     """The steps of each warp, in order."""
     by_warp: dict[int, list[Step]] = {}
     for step in run.steps:
@@ -96,12 +96,12 @@ def warps(run: Run) -> dict[int, list[Step]]:
     return dict(sorted(by_warp.items()))
 
 
-def findings(run: Run) -> list[Hazard]:
+def findings(run: Record) -> list[Hazard]:
     """Hazards, then notes, numbered from 1 in the state."""
     return [*run.hazards, *run.notes]
 
 
-def names(run: Run) -> dict[str, str]:
+def names(run: Record) -> dict[str, str]:
     """Number of a finding -> the text of its button."""
     return {
         str(number): f"{found.kind}, line {found.line}{' (note)' if number > len(run.hazards) else ''}"
@@ -109,20 +109,20 @@ def names(run: Run) -> dict[str, str]:
     }
 
 
-def chosen_hazard(state: State, run: Run) -> Hazard | None:
+def chosen_hazard(state: State, run: Record) -> Hazard | None:
     """The hazard or note that the state points at."""
     number = state.get("hazard", "")
     return findings(run)[int(number) - 1] if number else None
 
 
-def chosen_step(state: State, run: Run) -> Step | None:
+def chosen_step(state: State, run: Record) -> Step | None:
     """The step under the slider; the last one of a warp that was done before."""
     by_warp = warps(run)
     steps = by_warp.get(int(state.get("warp", min(by_warp, default=0))), [])
     return steps[min(int(state.get("step", 1)), len(steps)) - 1] if steps else None
 
 
-def line_of(state: State, run: Run) -> Line | None:
+def line_of(state: State, run: Record) -> Line | None:
     """The line in question."""
     if (hazard := chosen_hazard(state, run)) is not None:
         return hazard.line

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kernels.simt.counters import WARP
-from kernels.simt.run import Step
+from kernels.simt.record import Step
 from workbench.drawing.shapes import Line, Rect, Shape, Text
 from workbench.drawing.style import BLUE, INK, QUIET
 

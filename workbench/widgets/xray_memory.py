@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kernels.simt.instruments.traffic import SECTOR, SECTORS_OF_LINE, sectors_of
-from kernels.simt.run import Step
+from kernels.simt.record import Step
 from workbench.drawing.ink_png import text_width
 from workbench.drawing.shapes import Line, Rect, Shape, Text
 from workbench.drawing.style import BLUE, EDGE, ORANGE, PAPER, QUIET

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from kernels.simt.counters import Counters
 from kernels.simt.hazards import Line
-from kernels.simt.run import Run
+from kernels.simt.record import Record
 from kernels.simt.table import Row, extent, rows_of
 from workbench.drawing import shapes
 from workbench.drawing.shapes import Circle, Polyline, Rect, Shape, Text
@@ -46,7 +46,7 @@ def gaps(count: int, chosen: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def listing(
-    run: Run, heat: Heat, step_line: Line | None, accesses: Sequence[Line], hazard_lines: Collection[Line]
+    run: Record, heat: Heat, step_line: Line | None, accesses: Sequence[Line], hazard_lines: Collection[Line]
 ) -> list[Shape]:
     """The source, the line of the step highlighted, the lines of a chosen hazard's accesses numbered."""
     rows = rows_of(run.source)

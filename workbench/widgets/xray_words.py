@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels.simt.counters import WARP
-from kernels.simt.run import Step
+from kernels.simt.record import Step
 from workbench.drawing.style import GREEN, QUIET, VERMILLION
 from workbench.widgets.xray_banks import punched
 from workbench.widgets.xray_lanes import lanes_of

@@ -10,7 +10,8 @@ from kernels import simt
 from kernels.backend import cuda
 from kernels.simt.counters import Counters
 from kernels.simt.hazards import Access, DataRace, NegativeIndex
-from kernels.simt.run import Run, SourceLine
+from kernels.simt.record import SourceLine
+from kernels.simt.run import Run
 from kernels.simt.table import HEADINGS, WIDTH, Row, rows_of, table
 
 
