@@ -14,18 +14,38 @@ if SIMULATING:
 
 from kernels.simt.counters import Counters
 from kernels.simt.estimate import Estimate, estimate
-from kernels.simt.hazards import Hazard
+from kernels.simt.hazards import (
+    BarrierDivergence,
+    DataRace,
+    Hazard,
+    LaunchLimit,
+    MisalignedAccess,
+    NegativeIndex,
+    OutOfBounds,
+    ShuffleInactiveLane,
+    StepLimit,
+    UninitialisedShared,
+)
 from kernels.simt.language.typed import KernelTypeError
 from kernels.simt.launch import launch
 from kernels.simt.machine.program import UnsupportedError
 from kernels.simt.run import Run
 
 __all__ = [
+    "BarrierDivergence",
     "Counters",
+    "DataRace",
     "Estimate",
     "Hazard",
     "KernelTypeError",
+    "LaunchLimit",
+    "MisalignedAccess",
+    "NegativeIndex",
+    "OutOfBounds",
     "Run",
+    "ShuffleInactiveLane",
+    "StepLimit",
+    "UninitialisedShared",
     "UnsupportedError",
     "estimate",
     "launch",

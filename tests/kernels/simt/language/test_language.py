@@ -28,6 +28,22 @@ def test_a_tuple_of_numbers(bounds):
     np.testing.assert_array_equal(out, np.clip(x, -0.5, 0.25))
 
 
+def make_scale(factor):
+    def scale(x):  # no decorator, and a number from outside
+        i = cuda.grid(1)
+        if i < x.size:
+            x[i] *= factor
+
+    return scale
+
+
+@pytest.mark.parametrize("factor", [2, -3])
+def test_a_python_function_with_a_closure(factor):
+    x = np.arange(40.0)
+    simt.launch(make_scale(factor), 2, 32, x)
+    np.testing.assert_array_equal(x, np.arange(40.0) * factor)
+
+
 @cuda.jit
 def added(parts, out):
     i = cuda.grid(1)
@@ -40,7 +56,7 @@ def test_a_tuple_of_arrays():
     run = simt.launch(added, 2, 32, parts, out)
     np.testing.assert_array_equal(out, np.arange(64.0) + 1)
     assert run.counters.global_bytes_unique == 3 * 64 * 8
-    with pytest.raises(simt.Hazard, match=r"line .*: thread 31 of block 1 reads parts"):
+    with pytest.raises(simt.OutOfBounds, match=r"line .*: thread 31 of block 1 reads parts"):
         simt.launch(added, 2, 32, (np.arange(63.0), np.ones(64)), out)
 
 
@@ -187,7 +203,7 @@ def too_much(x):
 
 def test_too_much_shared_memory_is_told_where_it_is_declared():
     source, first = inspect.getsourcelines(too_much.py_func)
-    with pytest.raises(simt.Hazard, match="64000 bytes") as caught:
+    with pytest.raises(simt.LaunchLimit, match="64000 bytes") as caught:
         simt.launch(too_much, 1, 1, np.zeros(1, np.float32))
     assert "# <-" in source[caught.value.line - first]
 
