@@ -34,7 +34,7 @@ def launch(
     order: str = "lockstep",
     seed: int = 0,
     on_hazard: str = "raise",
-    step_limit: int = 300_000,
+    step_limit: int = 100_000,
 ) -> Run:
     """Run `kernel`, an `@cuda.jit` function or its Python function, with a GPU simulated on the CPU.
 
