@@ -39,7 +39,8 @@ class Builder:
         self.shared: dict[str, int] = {}
         self.shared_bytes = 0
         self.shared_line: Line | None = None
-        self.cooperative = self.finer = False  # whether it has a grid barrier; a fence or `syncwarp`
+        # whether it has a grid barrier; a fence or `syncwarp`; an array seen as one of another type
+        self.cooperative = self.finer = self.viewed = False
         self.files: dict[str, str] = {}
         self.segments: list[Segment] = []
         self.segment = Segment()  # the one at hand

@@ -76,6 +76,7 @@ class Lowering(Builder):
             unit=min((number(kind.dtype).itemsize for kind in arrays), default=1),
             cooperative=self.cooperative,
             only_barriers=not self.finer,
+            viewed=self.viewed,
             files=self.files,
         )
 

@@ -16,6 +16,7 @@ from kernels.simt.machine.memory import View
 def method(low: Any, target: str, method: Method, arguments: list[str], expression: Any) -> None:
     kind = low.type(method.owner)
     if isinstance(kind, types.Array) and method.name == "view":
+        low.viewed = True
         key, dtype = low.operand(method.owner), number(low.type(target).dtype)
         low.step(target, lambda frame, lanes, machine: _seen_as(frame[key], dtype))
     elif isinstance(kind, types.Array) and method.name == "reshape":

@@ -67,6 +67,8 @@ class Machine:
         self.storages: list[Storage] = []
         for view in views_in(tuple(arguments.values())):
             if view.storage not in self.storages:
+                if program.viewed:
+                    view.storage.unit = min(view.storage.unit, program.unit)
                 self.storages.append(self._number(view.storage))
 
     def run_chunk(self, first_block: int, blocks: int) -> None:
@@ -87,9 +89,7 @@ class Machine:
         self.live = self.lanes(np.flatnonzero(self.alive))
         self.barriers, self.scheduler = Barriers(self), Scheduler(chunk, self.rng)
         self.scheduler.arrive(0, self.live)
-        self.ends: dict[
-            int, int
-        ] = {}  # block of the chunk -> a thread that has come to the end of the kernel
+        self.ends: dict[int, int] = {}  # block of the chunk -> a thread that has come to the kernel's end
         while self.scheduler.standing or self.barriers.waiting:
             if self.scheduler.standing:
                 self._run(*self.scheduler.next(self.live))

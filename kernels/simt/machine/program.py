@@ -97,13 +97,7 @@ class Segment:
     defines: set[str] = field(default_factory=set)
     lines: list[Line] = field(default_factory=list)  # of its statements, one after another
     work: list[Work] = field(default_factory=list)
-
-    @property
-    def writes(self) -> set[str]:
-        """The names it leaves in the state: those that it defines and some segment reads; set by `Program`."""
-        return self._writes
-
-    _writes: set[str] = field(default_factory=set)
+    writes: set[str] = field(default_factory=set)  # names it leaves in the state; set by `Program`
 
 
 @dataclass
@@ -116,18 +110,19 @@ class Program:
     arguments: Mapping[str, str]  # variable -> the argument it holds
     shared: Mapping[
         str, int
-    ]  # variable -> where its static array begins in a block's shared memory, in bytes
+    ]  # variable -> where in a block's shared memory its static array begins, in bytes
     shared_bytes: int  # static, a block
     shared_line: Line | None  # where the last of it is declared
     unit: int  # bytes of the smallest element of any array in the kernel
     cooperative: bool  # it has a grid barrier
     only_barriers: bool  # it has neither a fence nor a `syncwarp`
+    viewed: bool  # it sees an array as one of another type
     files: Mapping[str, str]  # every source file of its lines, by the name that a line has
 
     def __post_init__(self) -> None:
         read = set().union(*(segment.reads for segment in self.segments))
         for segment in self.segments:
-            segment._writes = segment.defines & read
+            segment.writes = segment.defines & read
 
     @property
     def lines(self) -> list[Line]:

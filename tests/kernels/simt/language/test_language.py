@@ -109,6 +109,19 @@ def test_records_are_refused(names):
 
 
 @cuda.jit
+def bytes_of_words(x):
+    i = cuda.grid(1)
+    x.view(np.uint8)[i] = i
+
+
+def test_neighboring_bytes_of_a_word_are_different_places():
+    x = np.zeros(8, np.float32)
+    run = simt.launch(bytes_of_words, 1, 32, x)
+    np.testing.assert_array_equal(x.view(np.uint8), np.arange(32))
+    assert run.counters.global_bytes_unique == 32
+
+
+@cuda.jit
 def raises_below_zero(x):
     i = cuda.grid(1)
     if x[i] < 0:
