@@ -13,6 +13,9 @@ from numba import types
 from kernels.backend import cuda
 from kernels.simt import arithmetic
 
+# extremes are what is tested; the machine computes them under np.errstate as well
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
 libdevice = importlib.import_module(f"{cuda.__name__}.libdevice")
 X, Y = np.float64(0.7), np.float64(-1.3)
 INT, LONG = np.int32, np.int64
