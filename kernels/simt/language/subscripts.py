@@ -13,7 +13,8 @@ from kernels.backend import cuda
 from kernels.simt.arithmetic.casts import TUPLES, number
 from kernels.simt.lanes import Number
 from kernels.simt.machine import access
-from kernels.simt.machine.memory import Storage, View
+from kernels.simt.machine.memory import Storage, View, Views
+from kernels.simt.machine.program import UnsupportedError
 
 AXES = ("x", "y", "z")
 
@@ -170,11 +171,17 @@ def items(index: Any) -> tuple[Any, ...]:
     return index if isinstance(index, tuple) and not isinstance(index, Slice) else (index,)
 
 
-def select(view: View, where: tuple[Any, ...], lanes: Any) -> View:
+def select(view: View | Views, where: tuple[Any, ...], lanes: Any) -> View:
     """The part of an array that an index with slices, or with fewer indices than axes, names.
 
-    An index outside leads nowhere yet, as on a GPU: an access through the view will.
+    An index outside leads nowhere yet, as on a GPU: an access through the view will. Raises UnsupportedError where
+    threads hold different arrays under one name.
     """
+    if isinstance(view, Views):
+        raise UnsupportedError(
+            f"a part of {' or '.join(one.name for one in view.variants)}, whichever a thread holds, is not simulated; "
+            "index it down to one element"
+        )
     if Ellipsis in [item if item is Ellipsis else None for item in where]:
         at = next(place for place, item in enumerate(where) if item is Ellipsis)
         missing = len(view.shape) - len(where) + 1

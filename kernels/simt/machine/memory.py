@@ -109,6 +109,20 @@ class Views:
         """Of the elements of all of them."""
         return self.variants[0].dtype
 
+    @property
+    def shape(self) -> tuple[Number, ...]:
+        """The shape that each lane's array has."""
+        return self._each("shape")
+
+    @property
+    def strides(self) -> tuple[Number, ...]:
+        """The strides that each lane's array has, in bytes."""
+        return self._each("strides")
+
+    def _each(self, name: str) -> tuple[Number, ...]:
+        axes = zip(*(getattr(view, name) for view in self.variants), strict=True)
+        return tuple(np.choose(self.which, numbers) for numbers in axes)
+
     def apart(self) -> Iterator[tuple[np.ndarray, View]]:
         """Each array that some lane has: which lanes, bool (count,), and the view as they have it."""
         for number in np.unique(self.which).tolist():

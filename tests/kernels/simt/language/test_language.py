@@ -109,6 +109,32 @@ def test_records_are_refused(names):
 
 
 @cuda.jit
+def one_or_the_other(x, y, out):
+    i = cuda.grid(1)
+    mine = x if i % 2 == 0 else y
+    if i < out.size:
+        out[i] = mine[i % mine.shape[0]]
+
+
+def test_threads_may_hold_different_arrays_under_one_name():
+    x, y, out = np.arange(3.0), 10 + np.arange(5.0), np.zeros(40)
+    simt.launch(one_or_the_other, 2, 32, x, y, out)
+    i = np.arange(40)
+    np.testing.assert_array_equal(out, np.where(i % 2 == 0, x[i % 3], y[i % 5]))
+
+
+@cuda.jit
+def rows_of_one_or_the_other(x, y):
+    mine = x if cuda.threadIdx.x % 2 == 0 else y
+    mine[0][0] = 1
+
+
+def test_parts_of_different_arrays_are_refused():
+    with pytest.raises(simt.UnsupportedError, match="a part of x or y, whichever a thread holds"):
+        simt.launch(rows_of_one_or_the_other, 1, 32, np.zeros((2, 2)), np.zeros((2, 2)))
+
+
+@cuda.jit
 def bytes_of_words(x):
     i = cuda.grid(1)
     x.view(np.uint8)[i] = i
