@@ -35,8 +35,6 @@ class Builder:
         self.source = source
         self.file = inspect.getsourcefile(function) or function.__code__.co_filename
         self.known: dict[str, Any] = {}  # names whose value is fixed: modules, functions, types, numbers
-        self.arguments: dict[str, str] = {}
-        self.shared: dict[str, int] = {}
         self.shared_bytes = 0
         self.shared_line: Line | None = None
         # whether it has a grid barrier; a fence or `syncwarp`; an array seen as one of another type

@@ -43,7 +43,7 @@ def shared(low: Any, target: str, expression: Any, arguments: list[str]) -> None
     dynamic = math.prod(shape) == 0
     if not dynamic:
         offset = -(-low.shared_bytes // SHARED_ALIGNMENT) * SHARED_ALIGNMENT
-        low.shared[target], low.shared_line = offset, low.line
+        low.shared_line = low.line
         low.shared_bytes = offset + math.prod(shape) * dtype.itemsize
     low.step(
         target,

@@ -10,7 +10,7 @@ from numba import types
 from kernels.simt.arithmetic.casts import TUPLES, number
 from kernels.simt.language.subscripts import Slice
 from kernels.simt.machine import access
-from kernels.simt.machine.memory import View
+from kernels.simt.machine.memory import View, some
 
 
 def range_(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
@@ -70,7 +70,7 @@ def advance(low: Any, target: str, iterator: str) -> None:
                 value = np.zeros(lanes.count, dtype=walked[0].dtype)
                 if within.count:
                     value[lanes.spread(more)] = access.load(
-                        machine, within, walked[0], (within_of(place, lanes, more),), line
+                        machine, within, walked[0], some((place,), lanes.spread(more)), line
                     )
             else:
                 options = np.stack([lanes.spread(item) for item in walked[0]]) if walked[0] else None
@@ -79,11 +79,6 @@ def advance(low: Any, target: str, iterator: str) -> None:
         frame[iterator] = (now + step, stop, step, differs, *walked)
 
     low.emit(run)
-
-
-def within_of(value: Any, lanes: Any, more: Any) -> Any:
-    """A value for those of the lanes that have more to come."""
-    return value[lanes.spread(more)] if isinstance(value, np.ndarray) else value
 
 
 def _differs(lanes: Any, bounds: tuple[Any, ...]) -> Any:

@@ -177,10 +177,6 @@ class Machine:
         """Report what a lane does wrong by itself."""
         self.reports.fault(*what, **more)
 
-    def from_start(self, view: View, address: int) -> int:
-        """An address as the reader counts it: in shared memory from where the block's begins."""
-        return int(address) % self.chunk.shared_stride if view.storage.space == "shared" else int(address)
-
     def print(self, values: list[Any], lanes: Lanes) -> None:
         """What `print` in a kernel does: a line for each lane."""
         for lane in range(lanes.count):

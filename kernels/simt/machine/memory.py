@@ -86,16 +86,6 @@ class View:
             index[axis], rest = divmod(rest, strides[axis]) if strides[axis] > 0 else (0, rest)
         return f"{self.name}[{', '.join(map(str, index))}]"
 
-    @property
-    def contiguous(self) -> bool:
-        """Whether elements follow each other in row-major order, for every lane."""
-        expected = self.dtype.itemsize
-        for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
-            if np.any(np.asarray(stride) != expected) and np.any(np.asarray(length) > 1):
-                return False
-            expected = expected * length
-        return True
-
 
 @dataclass(frozen=True)
 class Views:

@@ -107,10 +107,6 @@ class Program:
     name: str
     file: str
     segments: list[Segment]
-    arguments: Mapping[str, str]  # variable -> the argument it holds
-    shared: Mapping[
-        str, int
-    ]  # variable -> where in a block's shared memory its static array begins, in bytes
     shared_bytes: int  # static, a block
     shared_line: Line | None  # where the last of it is declared
     unit: int  # bytes of the smallest element of any array in the kernel

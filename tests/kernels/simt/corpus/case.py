@@ -14,6 +14,7 @@ import numpy as np
 
 from kernels.backend import blocks
 
+WARP = 32  # threads of a small block
 Arguments = tuple[Any, ...]
 NO_SHUFFLES = "Numba's simulator has no shuffles"
 NO_VOTES = "Numba's simulator has no votes"
@@ -110,3 +111,14 @@ def partial_sums(kernel: Any, n: int, group: int = 64, **options: Any) -> Case:
         tolerance=1e-6,
         **options,
     )
+
+
+def zeros(n, *dtypes):
+    """Arrays of n zeros, one of each type."""
+    return tuple(np.zeros(n, dtype) for dtype in dtypes)
+
+
+def one_each(kernel, draw, expected, tolerance=0.0, n=45, **options):
+    """A case with a thread for each of n elements; `draw` gets the generator and n."""
+    grid = (blocks(n, WARP),)
+    return Case(kernel, grid, (WARP,), lambda rng: draw(rng, n), expected, tolerance=tolerance, **options)

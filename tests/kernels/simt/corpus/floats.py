@@ -3,13 +3,12 @@
 import math
 
 import numpy as np
-from corpus.case import Case, normal
+from corpus.case import normal, one_each, zeros
 from numba import complex64, float32, float64, types
 
-from kernels.backend import blocks, cuda
+from kernels.backend import cuda
 
 float16 = types.float16
-THREADS = 32
 
 
 @cuda.jit
@@ -114,25 +113,6 @@ def complex_square(z, out, sizes):
         sizes[i] = w.real * w.real + w.imag * w.imag
 
 
-def zeros(n, *dtypes):
-    return tuple(np.zeros(n, dtype) for dtype in dtypes)
-
-
-def case(kernel, draw, expected, tolerance=0.0, n=45, **options):
-    """`draw` gets the generator and n."""
-    return Case(
-        kernel,
-        (blocks(n, THREADS),),
-        (THREADS,),
-        lambda rng: draw(rng, n),
-        expected,
-        "",
-        0,
-        tolerance,
-        **options,
-    )
-
-
 def table(x):
     v = x.astype(np.float64)
     erf = np.array([math.erf(value) for value in v])
@@ -174,8 +154,10 @@ def squared(z):
 
 
 CASES = (
-    case(accumulators, lambda rng, n: (normal(rng, n, 30), *zeros(n, np.float64, np.float32)), running, 1e-6),
-    case(
+    one_each(
+        accumulators, lambda rng, n: (normal(rng, n, 30), *zeros(n, np.float64, np.float32)), running, 1e-6
+    ),
+    one_each(
         float_modulo,
         lambda rng, n: (
             rng.standard_normal(n) * 9,
@@ -185,31 +167,31 @@ CASES = (
         lambda x, y, *_: {2: x // y, 3: x % y},
         1e-12,
     ),
-    case(
+    one_each(
         rounding,
         lambda rng, n: (halves(rng, n), *zeros(n, *[np.int32] * 4)),
         lambda x, *_: {1: np.floor(x), 2: np.ceil(x), 3: np.rint(x), 4: np.trunc(x)},
     ),
-    case(
+    one_each(
         powers,
         lambda rng, n: (normal(rng, n), *zeros(n, np.float32)),
         lambda x, _: {1: x.astype(np.float64) ** 2 + x.astype(np.float64) ** 3},
         1e-6,
     ),
-    case(
+    one_each(
         transcendental,
         lambda rng, n: (normal(rng, n), np.zeros((8, n), np.float32)),
         lambda x, _: table(x),
         1e-6,
     ),
-    case(special_values, odd_values, classes),
-    case(
+    one_each(special_values, odd_values, classes),
+    one_each(
         selecting,
         lambda rng, n: (rng.standard_normal(n), rng.standard_normal(n), *zeros(n, np.float64)),
         lambda x, y, _: {2: np.where(x < y, x * y + 1, x - y)},
         1e-15,
     ),
-    case(
+    one_each(
         half_precision,
         lambda rng, n: (*np.float16(normal(rng, 2, n)), *zeros(n, np.float16)),
         lambda x, y, _: {
@@ -217,14 +199,14 @@ CASES = (
         },
         1e-3,
     ),
-    case(
+    one_each(
         half_arithmetic,
         lambda rng, n: (*np.float16(normal(rng, 2, n)), *zeros(n, np.float16)),
         lambda x, y, _: {2: x * y + x},
         2e-3,
         linked="cuda_fp16",
     ),
-    case(
+    one_each(
         complex_square,
         lambda rng, n: (
             (normal(rng, n) + 1j * normal(rng, n)).astype(np.complex64),

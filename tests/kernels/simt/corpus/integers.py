@@ -1,12 +1,10 @@
 """Integers and their bits: what widens, what wraps around, what counts as true."""
 
 import numpy as np
-from corpus.case import Case, normal, whole
+from corpus.case import normal, one_each, whole, zeros
 from numba import int8, int32, uint8, uint32
 
-from kernels.backend import blocks, cuda
-
-THREADS = 32
+from kernels.backend import cuda
 
 
 @cuda.jit
@@ -76,25 +74,6 @@ def booleans(x, out):
         out[i] = (positive and not odd) or (positive ^ odd)
 
 
-def zeros(n, *dtypes):
-    return tuple(np.zeros(n, dtype) for dtype in dtypes)
-
-
-def case(kernel, draw, expected, tolerance=0.0, n=45, **options):
-    """`draw` gets the generator and n."""
-    return Case(
-        kernel,
-        (blocks(n, THREADS),),
-        (THREADS,),
-        lambda rng: draw(rng, n),
-        expected,
-        "",
-        0,
-        tolerance,
-        **options,
-    )
-
-
 def hashed(x):
     h = x.astype(np.uint64)
     low = np.uint64(0xFFFFFFFF)
@@ -116,13 +95,13 @@ def bit_table(x, _):
 
 
 CASES = (
-    case(
+    one_each(
         widening,
         lambda rng, n: (whole(rng, 1 << 30, (1 << 31) - 1, n), *zeros(n, np.int64, np.int64)),
         lambda x, *_: {1: 2 * x.astype(np.int64), 2: x.astype(np.int64) ** 2 // 2},
         not_in_numba="NumPy keeps int32 + int32 in 32 bits",
     ),
-    case(
+    one_each(
         narrowing,
         lambda rng, n: (rng.integers(-1 << 40, 1 << 40, n), *zeros(n, np.int32, np.int16)),
         lambda x, *_: {
@@ -130,22 +109,22 @@ CASES = (
             2: x.astype(np.int8).astype(np.int16) + x.astype(np.uint8),
         },
     ),
-    case(
+    one_each(
         hashes,
         lambda rng, n: (whole(rng, 0, 1 << 30, n), *zeros(n, np.uint32)),
         lambda x, _: {1: hashed(x)},
     ),
-    case(
+    one_each(
         true_division,
         lambda rng, n: (whole(rng, -99, 99, n), whole(rng, 1, 99, n), *zeros(n, np.float64)),
         lambda a, b, _: {2: a / b},
     ),
-    case(
+    one_each(
         bit_casts,
         lambda rng, n: (normal(rng, n), *zeros(n, np.int32, np.float32)),
         lambda x, *_: {1: x.view(np.int32), 2: 2 * x},
     ),
-    case(
+    one_each(
         counting_bits,
         lambda rng, n: (
             (rng.integers(0, 1 << 32, n) >> rng.integers(0, 33, n)).astype(np.uint32),
@@ -153,7 +132,7 @@ CASES = (
         ),
         bit_table,
     ),
-    case(
+    one_each(
         booleans,
         lambda rng, n: (whole(rng, -9, 9, n), *zeros(n, np.bool_)),
         lambda x, _: {1: (x > 0) != (x % 2 == 1)},
