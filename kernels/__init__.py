@@ -4,10 +4,9 @@ Every operation takes CPU and CUDA tensors, works under autograd and torch.compi
 must move and the FLOPs it computes, beside those of the unfused operations it replaces.
 """
 
-from kernels.add_rms_norm import add_rms_norm
-from kernels.bias_gelu import bias_gelu
 from kernels.catalog import ledger
 from kernels.ledger import Ledger
-from kernels.rms_norm import rms_norm
+from kernels.norms import add_rms_norm, rms_norm
+from kernels.pointwise import bias_gelu
 
 __all__ = ["Ledger", "add_rms_norm", "bias_gelu", "ledger", "rms_norm"]

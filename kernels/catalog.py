@@ -6,23 +6,13 @@ from typing import Any
 from torch import Tensor
 from torch._ops import OpOverload
 
-from kernels.add_rms_norm import add_rms_norm_operation
-from kernels.bias_gelu import bias_gelu_operation
-from kernels.bias_gelu_backward import bias_gelu_backward_operation
+from kernels import losses, norms, optimizers, pointwise, products, sequences
 from kernels.ledger import Ledger
 from kernels.op import NAMESPACE, Operation
-from kernels.rms_norm import rms_norm_operation
-from kernels.rms_norm_backward import rms_norm_backward_operation
 
-OPERATIONS = {
-    operation.name: operation
-    for operation in (
-        bias_gelu_operation,
-        bias_gelu_backward_operation,
-        rms_norm_operation,
-        rms_norm_backward_operation,
-        add_rms_norm_operation,
-    )
+FAMILIES = (pointwise, norms, losses, products, sequences, optimizers)
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation for family in FAMILIES for operation in family.OPERATIONS
 }
 
 

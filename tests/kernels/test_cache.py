@@ -13,7 +13,7 @@ from kernels.twin import twin
 
 PROGRAM = """
 import torch, kernels
-from kernels.rms_norm import rms_norm_twin
+from kernels.norms.rms_norm import rms_norm_twin
 x = torch.randn(5, 7)
 torch.testing.assert_close(kernels.rms_norm(x), torch.nn.functional.rms_norm(x, (7,), None, 1e-6))
 print(sum(rms_norm_twin.serial._cache_hits.values()))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kernels
-from kernels.rms_norm import rms_norm_twin
+from kernels.norms.rms_norm import rms_norm_twin
 from kernels.twin import PARALLEL_FROM, chunk_bounds, chunks
 
 LARGE = (PARALLEL_FROM // 256 + 3, 256)

@@ -38,7 +38,7 @@ EACH_OUTPUT = {
     "sigmoid_backward": 3,  # g·(1 − y)·y
     "silu_backward": 9,  # with s = sigmoid(x): g·s·(1 + x·(1 − s))
     "gelu_backward": 10,  # g·(erfc(−x/√2)/2 + x·exp(−½·x·x)/√(2π))
-    "gelu_backward tanh": 17,  # with σ = sigmoid(2u): g·(σ + x·σ·(1 − σ)·2u′), as in kernels/bias_gelu.py
+    "gelu_backward tanh": 17,  # with σ = sigmoid(2u): g·(σ + x·σ·(1 − σ)·2u′), as in kernels/pointwise/gelu.py
     "native_dropout": 2,  # x·mask·scale
     "native_dropout_backward": 2,
 }

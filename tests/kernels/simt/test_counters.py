@@ -9,11 +9,11 @@ import torch
 
 import kernels
 from kernels import simt
-from kernels.add_rms_norm import add_rms_norm_kernel
 from kernels.backend import column_grid, cuda, row_grid
-from kernels.bias_gelu import bias_gelu_kernel
 from kernels.lanes import MAX_THREADS
-from kernels.rms_norm import rms_norm_kernel
+from kernels.norms.add_rms_norm import add_rms_norm_kernel
+from kernels.norms.rms_norm import rms_norm_kernel
+from kernels.pointwise.bias_gelu import bias_gelu_kernel
 
 
 def count(kernel, block, *arguments, grid=1, **options):

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from corpus.case import Case, normal
 
-from kernels.add_rms_norm import add_rms_norm_kernel
-from kernels.bias_gelu import bias_gelu_kernel
-from kernels.bias_gelu_backward import bias_gelu_backward_kernel
-from kernels.rms_norm import rms_norm_kernel
-from kernels.rms_norm_backward import rms_norm_backward_kernel
+from kernels.norms.add_rms_norm import add_rms_norm_kernel
+from kernels.norms.rms_norm import rms_norm_kernel
+from kernels.norms.rms_norm_backward import rms_norm_backward_kernel
+from kernels.pointwise.bias_gelu import bias_gelu_kernel
+from kernels.pointwise.bias_gelu_backward import bias_gelu_backward_kernel
 
 EPS = 1e-5
 NONE = (0, 0)  # the shape of what an operation leaves out

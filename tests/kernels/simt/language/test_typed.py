@@ -8,7 +8,7 @@ import torch
 from numba import types
 
 from kernels.backend import cuda, device_function
-from kernels.bias_gelu import bias_gelu_kernel
+from kernels.pointwise.bias_gelu import bias_gelu_kernel
 from kernels.simt.language.typed import KernelTypeError, type_of, typed
 
 F32, F64, I32, I64 = types.float32, types.float64, types.int32, types.int64

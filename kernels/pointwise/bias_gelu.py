@@ -16,10 +16,10 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from kernels.arguments import as_rows, check_input, check_vector, follow_autocast, rounded, widened
 from kernels.backend import column_grid, cuda, gpu_kernel, launch, runs_on_gpu, with_types
-from kernels.bias_gelu_backward import bias_gelu_backward_operation
-from kernels.gelu import cpu_gelu, cpu_gelu_tanh, gpu_gelu, gpu_gelu_tanh
 from kernels.ledger import Ledger, entry, imagine
 from kernels.op import Gradient, Operation
+from kernels.pointwise.bias_gelu_backward import bias_gelu_backward_operation
+from kernels.pointwise.gelu import cpu_gelu, cpu_gelu_tanh, gpu_gelu, gpu_gelu_tanh
 from kernels.twin import twin
 
 FLOPS = {"none": 5, "tanh": 10}  # an element: x + b, and the formula

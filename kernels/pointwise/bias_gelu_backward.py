@@ -15,9 +15,9 @@ from torch import Tensor
 
 from kernels.arguments import as_rows, rounded, widened
 from kernels.backend import column_grid, cuda, gpu_kernel, launch, runs_on_gpu, with_types
-from kernels.gelu import cpu_slope, cpu_slope_tanh, gpu_slope, gpu_slope_tanh
 from kernels.ledger import Ledger, entry, imagine
 from kernels.op import Operation
+from kernels.pointwise.gelu import cpu_slope, cpu_slope_tanh, gpu_slope, gpu_slope_tanh
 from kernels.twin import chunk_bounds, chunks, twin
 
 FLOPS = {"none": 11, "tanh": 18}  # an element: x + b, the slope, and g times it

@@ -28,8 +28,8 @@ from kernels.arguments import (
 from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu, with_types
 from kernels.lanes import MAX_THREADS, block_sum
 from kernels.ledger import Ledger, entry, imagine
+from kernels.norms.rms_norm_backward import normalizing_steps, rms_norm_backward_operation
 from kernels.op import Gradient, Operation
-from kernels.rms_norm_backward import normalizing_steps, rms_norm_backward_operation
 from kernels.twin import twin
 
 

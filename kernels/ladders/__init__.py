@@ -1,0 +1,1 @@
+"""Ladders: one result, computed by kernel after kernel, each with one new idea."""

@@ -1,0 +1,9 @@
+"""Operations on one row at a time: a sum over the row stands between reading it and writing it."""
+
+from kernels.norms.add_rms_norm import add_rms_norm, add_rms_norm_operation
+from kernels.norms.rms_norm import rms_norm, rms_norm_operation
+from kernels.norms.rms_norm_backward import rms_norm_backward_operation
+
+OPERATIONS = (rms_norm_operation, rms_norm_backward_operation, add_rms_norm_operation)
+
+__all__ = ["OPERATIONS", "add_rms_norm", "rms_norm"]

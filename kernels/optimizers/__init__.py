@@ -1,0 +1,5 @@
+"""Optimizer steps: many tensors, each read and written once."""
+
+OPERATIONS = ()
+
+__all__ = ["OPERATIONS"]

@@ -1,0 +1,8 @@
+"""Operations on one element at a time: all they cost is the way to memory and back."""
+
+from kernels.pointwise.bias_gelu import bias_gelu, bias_gelu_operation
+from kernels.pointwise.bias_gelu_backward import bias_gelu_backward_operation
+
+OPERATIONS = (bias_gelu_operation, bias_gelu_backward_operation)
+
+__all__ = ["OPERATIONS", "bias_gelu"]
