@@ -2,7 +2,7 @@
 
 Outputs have x's dtype; sums are kept in float32, in float64 for float64. Weights have x's dtype or, where x is a half
 type (float16, bfloat16), float32. Everything else is refused by name before anything is allocated or launched. Kernels
-see contiguous (rows, width) in the dtype of the sums.
+see (rows, width) without gaps, GPU kernels in x's own dtype, CPU twins in the dtype of sums.
 """
 
 import functools
@@ -87,13 +87,28 @@ def as_rows(x: Tensor) -> Tensor:
 
 
 def or_empty(weight: Tensor | None, rows: Tensor) -> Tensor:
-    """The weight in the rows' dtype; an empty tensor stands for one left out."""
-    return rows.new_empty(0) if weight is None else rounded(weight, rows.dtype).contiguous()
+    """The weight without gaps; an empty tensor in the rows' dtype stands for one left out."""
+    return rows.new_empty(0) if weight is None else weight.contiguous()
 
 
-def as_real(eps: float, rows: Tensor) -> Any:
-    """eps in the rows' dtype: a float64 would make a float32 kernel compute in float64."""
-    return np.float64(eps) if rows.dtype == torch.float64 else np.float32(eps)
+def wide_or_empty(weight: Tensor | None, rows: Tensor) -> Tensor:
+    """The same in the dtype of sums."""
+    return rows.new_empty(0) if weight is None else widened(weight)
+
+
+def empty_rows(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Room for a result of x's shape, without gaps."""
+    return torch.empty(x.shape, dtype=dtype or x.dtype, device=x.device)
+
+
+def sums_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which numbers of this one are summed."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def as_real(number: float, rows: Tensor) -> Any:
+    """A number in the rows' dtype of sums: a float64 would make a float32 kernel compute in float64."""
+    return np.float64(number) if rows.dtype == torch.float64 else np.float32(number)
 
 
 def rounded(result: Tensor, dtype: torch.dtype) -> Tensor:

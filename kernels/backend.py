@@ -4,38 +4,57 @@
 as on macOS. Decorating never asks for a driver: kernels compile when they are first launched, or when
 `kernels.compiled` compiles them for a GPU that need not be there.
 
-With `NUMBA_ENABLE_CUDASIM=1` set before Python starts, Numba runs kernels in its own simulator, one Python thread per
-GPU thread: slow, yet it executes the very source that the GPU compiles. Our operations then take CPU tensors through
-their GPU kernels.
+Operations launch their kernels through `launch`. Where there is no GPU something else can stand in for one: inside
+`instead_of_gpu(launcher)` CPU tensors go through the GPU kernels, and each launch is given to `launcher`. The simulated
+GPU uses that (`kernels.simt.simulated`).
 """
 
 import functools
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numba.cuda
 import torch
-from numba import types
 
 __all__ = [
     "SIMULATING",
     "blocks",
-    "column_grid",
     "cuda",
     "device_function",
     "gpu_kernel",
     "gpu_present",
+    "instead_of_gpu",
+    "intrinsic",
     "launch",
     "row_grid",
     "runs_on_gpu",
     "threads_for",
-    "with_types",
+    "tile_grid",
 ]
 
 cuda: Any = numba.cuda  # its types speak of Python, not of what a kernel sees
 config: Any = numba.config  # its options are set while Numba starts
-SIMULATING = bool(config.ENABLE_CUDASIM)  # Numba's own simulator stands in for a GPU
+SIMULATING = bool(
+    config.ENABLE_CUDASIM
+)  # NUMBA_ENABLE_CUDASIM=1: Numba's own simulator has replaced its compiler
 gpu_kernel = cuda.jit  # lazy: no signature, so nothing is compiled until a launch
+Launcher = Callable[..., None]  # (kernel, grid, block, *arguments)
+
+_stand_in: ContextVar[Launcher | None] = ContextVar("stand_in", default=None)
+
+
+def _intrinsic() -> Any:
+    """What declares an instruction of our own for kernels: numba-cuda's `intrinsic`, or Numba's where there is none."""
+    try:
+        return importlib.import_module("numba.cuda.extending").intrinsic
+    except (ImportError, AttributeError):
+        return importlib.import_module("numba.extending").intrinsic
+
+
+intrinsic = _intrinsic()
 
 
 def device_function(function: Callable[..., Any]) -> Any:
@@ -45,20 +64,6 @@ def device_function(function: Callable[..., Any]) -> Any:
     to compile for.
     """
     return cuda.jit(device=True, inline="always")(function)
-
-
-def with_types(kernel: Any, *arguments: int | type) -> tuple[tuple[Any, tuple[Any, ...]], ...]:
-    """The kernel, twice, with the Numba types of its arguments: in float32 and in float64.
-
-    An argument is given as 1 or 2 if it is a contiguous array with so many axes, as `float` if it is a number of the
-    same precision, as `bool` if it is a switch.
-    """
-
-    def in_precision(real: Any) -> tuple[Any, tuple[Any, ...]]:
-        kinds: dict[Any, Any] = {float: real, bool: types.boolean, 1: real[::1], 2: real[:, ::1]}
-        return kernel, tuple(kinds[argument] for argument in arguments)
-
-    return in_precision(types.float32), in_precision(types.float64)
 
 
 @functools.cache
@@ -72,7 +77,17 @@ def gpu_present() -> bool:
 
 def runs_on_gpu(tensor: torch.Tensor) -> bool:
     """Whether a kernel launch, rather than the CPU twin, has to compute on this tensor."""
-    return tensor.is_cuda or SIMULATING
+    return tensor.is_cuda or _stand_in.get() is not None
+
+
+@contextmanager
+def instead_of_gpu(launcher: Launcher) -> Iterator[None]:
+    """Inside, operations on CPU tensors give their launches to `launcher`, with tensors as `as_array` makes them."""
+    token = _stand_in.set(launcher)
+    try:
+        yield
+    finally:
+        _stand_in.reset(token)
 
 
 def blocks(items: int, per_block: int) -> int:
@@ -81,37 +96,50 @@ def blocks(items: int, per_block: int) -> int:
 
 
 def threads_for(width: int, most: int) -> int:
-    """Threads for a block that covers a row of `width`: a power of two from one warp (32) to `most`."""
+    """Threads for a block that covers `width` items: a power of two from one warp (32) to `most`."""
     return max(32, min(1 << (width - 1).bit_length(), most)) if width else 32
 
 
-def row_grid(rows: torch.Tensor, most_threads: int) -> tuple[tuple[int], tuple[int]]:
-    """A block for each row of (rows, width), of as many threads as the row can use; with many rows, several each."""
-    return (min(rows.shape[0], 1024),), (threads_for(rows.shape[1], most_threads),)
+def tile_grid(rows: torch.Tensor, most_down: int = 4096) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Blocks of 256 threads for (rows, width), four columns a thread: side by side over a row, then down the rows.
+
+    At most about `most_down` threads stand below each other; with more rows than that each thread takes several.
+    """
+    wide = threads_for(blocks(rows.shape[1], 4), 256)
+    down = 256 // wide
+    columns = blocks(rows.shape[1], 4 * wide)
+    return (columns, min(blocks(rows.shape[0], down), max(most_down // down, 1))), (wide, down)
 
 
-def column_grid(rows: torch.Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
-    """A thread for each column of (rows, width), and up to 256 blocks that share its rows."""
-    threads = threads_for(rows.shape[1], 128)
-    return (blocks(rows.shape[1], threads), min(rows.shape[0], 256)), (threads, 1)
+def row_grid(
+    rows: torch.Tensor, most_threads: int, most_blocks: int = 65536
+) -> tuple[tuple[int], tuple[int]]:
+    """A block for each row of (rows, width), a thread for each four columns; with many rows, several rows a block."""
+    return (min(rows.shape[0], most_blocks),), (threads_for(blocks(rows.shape[1], 4), most_threads),)
 
 
 def launch(kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:
     """Start `kernel` on the GPU that holds the tensors among `arguments`, in torch's current stream there.
 
-    Numbers pass as they are. Empty grids must not get here: CUDA refuses a launch of no blocks.
+    Numbers pass as they are, tensors as `as_array` makes them. A grid without blocks starts nothing.
     """
-    tensors = [argument for argument in arguments if isinstance(argument, torch.Tensor)]
-    if SIMULATING:
-        kernel[grid, block](*(_numpy(argument) for argument in arguments))
+    if 0 in grid:
         return
-    with torch.cuda.device(tensors[0].device):
+    given = [as_array(argument) if isinstance(argument, torch.Tensor) else argument for argument in arguments]
+    stand_in = _stand_in.get()
+    if stand_in is not None:
+        stand_in(kernel, grid, block, *given)
+        return
+    device = next(argument.device for argument in arguments if isinstance(argument, torch.Tensor))
+    with torch.cuda.device(device):
         stream = torch.cuda.current_stream().cuda_stream
-        # a tensor that requires a gradient refuses to be seen as a CUDA array
-        plain = (
-            argument.detach() if isinstance(argument, torch.Tensor) else argument for argument in arguments
-        )
-        _configured(kernel, grid, block, stream, tensors[0].device)(*plain)
+        _configured(kernel, grid, block, stream, device)(*given)
+
+
+def as_array(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor as kernels take it: without its gradient, which refuses to be an array, and bfloat16 as its bits."""
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    return plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain
 
 
 @functools.lru_cache(maxsize=1024)
@@ -120,7 +148,3 @@ def _configured(
 ) -> Any:
     """`kernel` with its launch shape: setting one up costs as much as a small launch, so it is kept."""
     return kernel[grid, block, cuda.external_stream(stream) if stream else cuda.default_stream()]
-
-
-def _numpy(argument: Any) -> Any:
-    return argument.detach().numpy() if isinstance(argument, torch.Tensor) else argument

@@ -28,6 +28,7 @@ from torch.autograd import forward_ad
 from torch.compiler import is_compiling
 
 from kernels.ledger import Ledger
+from kernels.promises import Promise
 
 NAMESPACE = "workbench"
 _library = torch.library.Library(NAMESPACE, "FRAGMENT")
@@ -57,9 +58,7 @@ class Operation:
     reference: Callable[..., Any]  # the same result in plain torch
     ledger: Callable[..., Ledger]  # bytes and FLOPs
     gradient: Gradient | None = None
-    kernels: tuple[
-        tuple[Any, tuple[Any, ...]], ...
-    ] = ()  # GPU kernels, each with Numba types to compile it for
+    promises: tuple[Promise, ...] = ()  # its GPU kernels, each with what the compiler makes of it
     _differentiable: Any = field(init=False, repr=False)  # the short way where a gradient is wanted
     _registered: Any = field(init=False, repr=False)  # the operator in torch's dispatcher
 

@@ -26,17 +26,21 @@ from kernels.arguments import (
     check_eps,
     check_input,
     check_vector,
+    empty_rows,
     follow_autocast,
     or_empty,
     rounded,
+    wide_or_empty,
     widened,
 )
-from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu, with_types
+from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
 from kernels.lanes import MAX_THREADS, block_sum
 from kernels.ledger import Ledger, entry, imagine
+from kernels.loads import load4, real_of, store4
 from kernels.norms.rms_norm import reference as rms_norm_reference
 from kernels.norms.rms_norm_backward import normalizing_steps, rms_norm_backward_operation
 from kernels.op import Gradient, Operation
+from kernels.promises import Promise
 from kernels.twin import twin
 
 
@@ -51,18 +55,24 @@ def reference(
 @gpu_kernel
 def add_rms_norm_kernel(x, residual, weight, normed, summed, eps):
     """All (rows, width) but weight, (width,) or empty. Each thread reads back only the sums it wrote itself."""
-    scratch = cuda.shared.array(MAX_THREADS, x.dtype)
-    real = x.dtype.type
+    real = real_of(x)
+    first, step = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x
     for row in range(cuda.blockIdx.x, x.shape[0], cuda.gridDim.x):
         squares = real(0)
-        for column in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-            total = x[row, column] + residual[row, column]
-            summed[row, column] = total
-            squares += total * total
-        root = real(1) / math.sqrt(block_sum(squares, scratch) / real(x.shape[1]) + eps)
-        for column in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-            value = summed[row, column] * root
-            normed[row, column] = value * weight[column] if weight.size else value
+        for column in range(first, x.shape[1], step):
+            a, b, c, d = load4(x[row], column, real(0))
+            more_a, more_b, more_c, more_d = load4(residual[row], column, real(0))
+            a, b, c, d = a + more_a, b + more_b, c + more_c, d + more_d
+            store4(summed[row], column, a, b, c, d)
+            squares += a * a + b * b + c * c + d * d
+        root = real(1) / math.sqrt(block_sum(squares) / real(x.shape[1]) + eps)
+        for column in range(first, x.shape[1], step):
+            a, b, c, d = load4(summed[row], column, real(0))
+            a, b, c, d = a * root, b * root, c * root, d * root
+            if weight.size:
+                weight_a, weight_b, weight_c, weight_d = load4(weight, column, real(0))
+                a, b, c, d = a * weight_a, b * weight_b, c * weight_c, d * weight_d
+            store4(normed[row], column, a, b, c, d)
 
 
 @twin
@@ -85,15 +95,16 @@ def add_rms_norm_twin(x, residual, weight, normed, summed, eps):
 
 
 def _launch(x: Tensor, residual: Tensor, weight: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
-    wide, wide_residual = widened(x), widened(residual)
+    if runs_on_gpu(x):
+        normed, summed, rows = empty_rows(x), empty_rows(x), as_rows(x.contiguous())
+        inputs = rows, as_rows(residual.contiguous()), or_empty(weight, rows)
+        outputs = as_rows(normed), as_rows(summed)
+        launch(add_rms_norm_kernel, *row_grid(rows, MAX_THREADS), *inputs, *outputs, as_real(eps, rows))
+        return normed, summed
+    wide = widened(x)
     normed, summed = torch.empty_like(wide), torch.empty_like(wide)
-    if normed.numel():
-        rows = as_rows(wide)
-        tensors = (rows, as_rows(wide_residual), or_empty(weight, rows), as_rows(normed), as_rows(summed))
-        if runs_on_gpu(x):
-            launch(add_rms_norm_kernel, *row_grid(rows, MAX_THREADS), *tensors, as_real(eps, rows))
-        else:
-            add_rms_norm_twin(*tensors, eps)
+    inputs = as_rows(wide), as_rows(widened(residual)), wide_or_empty(weight, wide)
+    add_rms_norm_twin(*inputs, as_rows(normed), as_rows(summed), eps)
     return rounded(normed, x.dtype), rounded(summed, x.dtype)
 
 
@@ -138,7 +149,11 @@ add_rms_norm_operation = Operation(
     reference=reference,
     ledger=_ledger,
     gradient=Gradient(_setup_context, _backward),
-    kernels=with_types(add_rms_norm_kernel, 2, 2, 1, 2, 2, float),
+    promises=(
+        Promise(
+            add_rms_norm_kernel, (2, 2, 1, 2, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.75
+        ),
+    ),
 )
 
 

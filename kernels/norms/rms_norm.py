@@ -20,16 +20,20 @@ from kernels.arguments import (
     check_eps,
     check_input,
     check_vector,
+    empty_rows,
     follow_autocast,
     or_empty,
     rounded,
+    wide_or_empty,
     widened,
 )
-from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu, with_types
+from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
 from kernels.lanes import MAX_THREADS, block_sum
 from kernels.ledger import Ledger, entry, imagine
+from kernels.loads import load4, real_of, store4
 from kernels.norms.rms_norm_backward import normalizing_steps, rms_norm_backward_operation
 from kernels.op import Gradient, Operation
+from kernels.promises import Promise
 from kernels.twin import twin
 
 
@@ -42,17 +46,22 @@ def reference(x: Tensor, weight: Tensor | None = None, eps: float = 1e-6) -> Ten
 
 @gpu_kernel
 def rms_norm_kernel(x, weight, out, eps):  # (rows, width), (width,) or empty for none, (rows, width)
-    """A block takes a row at a time; its threads stride over the columns and add up their shares."""
-    scratch = cuda.shared.array(MAX_THREADS, x.dtype)
-    real = x.dtype.type  # a bare 1.0 would make the GPU compute in float64
+    """A block takes a row at a time; its threads stride over the columns by fours and add up their shares."""
+    real = real_of(x)  # a bare 1.0 would make the GPU compute in float64
+    first, step = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x
     for row in range(cuda.blockIdx.x, x.shape[0], cuda.gridDim.x):
         squares = real(0)
-        for column in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-            squares += x[row, column] * x[row, column]
-        root = real(1) / math.sqrt(block_sum(squares, scratch) / real(x.shape[1]) + eps)
-        for column in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-            normed = x[row, column] * root
-            out[row, column] = normed * weight[column] if weight.size else normed
+        for column in range(first, x.shape[1], step):
+            a, b, c, d = load4(x[row], column, real(0))
+            squares += a * a + b * b + c * c + d * d
+        root = real(1) / math.sqrt(block_sum(squares) / real(x.shape[1]) + eps)
+        for column in range(first, x.shape[1], step):
+            a, b, c, d = load4(x[row], column, real(0))
+            a, b, c, d = a * root, b * root, c * root, d * root
+            if weight.size:
+                weight_a, weight_b, weight_c, weight_d = load4(weight, column, real(0))
+                a, b, c, d = a * weight_a, b * weight_b, c * weight_c, d * weight_d
+            store4(out[row], column, a, b, c, d)
 
 
 @twin
@@ -74,15 +83,14 @@ def rms_norm_twin(x, weight, out, eps):
 
 
 def _launch(x: Tensor, weight: Tensor | None, eps: float) -> Tensor:
+    if runs_on_gpu(x):
+        out, rows = empty_rows(x), as_rows(x.contiguous())
+        tensors = rows, or_empty(weight, rows), as_rows(out)
+        launch(rms_norm_kernel, *row_grid(rows, MAX_THREADS), *tensors, as_real(eps, rows))
+        return out
     wide = widened(x)
     out = torch.empty_like(wide)
-    if out.numel():
-        rows = as_rows(wide)
-        tensors = (rows, or_empty(weight, rows), as_rows(out))
-        if runs_on_gpu(x):
-            launch(rms_norm_kernel, *row_grid(rows, MAX_THREADS), *tensors, as_real(eps, rows))
-        else:
-            rms_norm_twin(*tensors, eps)
+    rms_norm_twin(as_rows(wide), wide_or_empty(weight, wide), as_rows(out), eps)
     return rounded(out, x.dtype)
 
 
@@ -114,7 +122,7 @@ rms_norm_operation = Operation(
     reference=reference,
     ledger=_ledger,
     gradient=Gradient(_setup_context, _backward),
-    kernels=with_types(rms_norm_kernel, 2, 1, 2, float),
+    promises=(Promise(rms_norm_kernel, (2, 1, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.75),),
 )
 
 

@@ -19,11 +19,23 @@ import torch
 from numba import prange
 from torch import Tensor
 
-from kernels.arguments import as_real, as_rows, or_empty, rounded, widened
-from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu, with_types
+from kernels.arguments import (
+    as_real,
+    as_rows,
+    empty_rows,
+    or_empty,
+    rounded,
+    sums_dtype,
+    wide_or_empty,
+    widened,
+)
+from kernels.backend import cuda, device_function, gpu_kernel, launch, row_grid, runs_on_gpu
 from kernels.lanes import MAX_THREADS, block_sum
 from kernels.ledger import Ledger, entry, imagine
+from kernels.loads import load4, real_of, store4
 from kernels.op import Operation
+from kernels.partials import SUMMING, sum_over_rows
+from kernels.promises import Promise, sums
 from kernels.twin import chunk_bounds, chunks, twin
 
 
@@ -50,27 +62,48 @@ def reference(
     return grad_x, grad_weight
 
 
+@device_function
+def scaled4(grad, weight, column, zero):
+    """Four elements of w g; without a weight, of g."""
+    a, b, c, d = load4(grad, column, zero)
+    if weight.size:
+        weight_a, weight_b, weight_c, weight_d = load4(weight, column, zero)
+        a, b, c, d = a * weight_a, b * weight_b, c * weight_c, d * weight_d
+    return a, b, c, d
+
+
 @gpu_kernel
 def rms_norm_backward_kernel(grad, x, weight, grad_sum, grad_x, partial, eps):
     """partial must start as zeros, (blocks, width); weight, grad_sum, grad_x and partial may be empty."""
-    scratch = cuda.shared.array(MAX_THREADS, x.dtype)
-    real = x.dtype.type
+    real = real_of(x)
+    first, step = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x
     for row in range(cuda.blockIdx.x, x.shape[0], cuda.gridDim.x):
         squares, products = real(0), real(0)
-        for column in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-            scaled = grad[row, column] * weight[column] if weight.size else grad[row, column]
-            squares += x[row, column] * x[row, column]
-            products += scaled * x[row, column]
-        root = real(1) / math.sqrt(block_sum(squares, scratch) / real(x.shape[1]) + eps)
-        mean = block_sum(products, scratch) / real(x.shape[1]) * root
-        for column in range(cuda.threadIdx.x, x.shape[1], cuda.blockDim.x):
-            normed = x[row, column] * root
+        for column in range(first, x.shape[1], step):
+            a, b, c, d = load4(x[row], column, real(0))
+            scaled_a, scaled_b, scaled_c, scaled_d = scaled4(grad[row], weight, column, real(0))
+            squares += a * a + b * b + c * c + d * d
+            products += scaled_a * a + scaled_b * b + scaled_c * c + scaled_d * d
+        root = real(1) / math.sqrt(block_sum(squares) / real(x.shape[1]) + eps)
+        mean = block_sum(products) / real(x.shape[1]) * root
+        for column in range(first, x.shape[1], step):
+            a, b, c, d = load4(x[row], column, real(0))
+            a, b, c, d = a * root, b * root, c * root, d * root
             if partial.size:
-                partial[cuda.blockIdx.x, column] += grad[row, column] * normed
+                share = partial[cuda.blockIdx.x]
+                grad_a, grad_b, grad_c, grad_d = load4(grad[row], column, real(0))
+                sum_a, sum_b, sum_c, sum_d = load4(share, column, real(0))
+                sum_a, sum_b = sum_a + grad_a * a, sum_b + grad_b * b
+                sum_c, sum_d = sum_c + grad_c * c, sum_d + grad_d * d
+                store4(share, column, sum_a, sum_b, sum_c, sum_d)
             if grad_x.size:
-                scaled = grad[row, column] * weight[column] if weight.size else grad[row, column]
-                slope = (scaled - normed * mean) * root
-                grad_x[row, column] = slope + grad_sum[row, column] if grad_sum.size else slope
+                scaled_a, scaled_b, scaled_c, scaled_d = scaled4(grad[row], weight, column, real(0))
+                a, b = (scaled_a - a * mean) * root, (scaled_b - b * mean) * root
+                c, d = (scaled_c - c * mean) * root, (scaled_d - d * mean) * root
+                if grad_sum.size:
+                    sum_a, sum_b, sum_c, sum_d = load4(grad_sum[row], column, real(0))
+                    a, b, c, d = a + sum_a, b + sum_b, c + sum_c, d + sum_d
+                store4(grad_x[row], column, a, b, c, d)
 
 
 @twin
@@ -117,23 +150,24 @@ def _launch(
     need_x: bool,
     need_weight: bool,
 ) -> tuple[Tensor, Tensor]:
-    wide, wide_grad = widened(x), widened(grad)
-    rows, width = as_rows(wide), wide.shape[-1]
-    extra = wide.new_empty((0, 0)) if grad_sum is None else as_rows(widened(grad_sum))
-    grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
-    inputs = (as_rows(wide_grad), rows, or_empty(weight, rows), extra, as_rows(grad_x))
+    width, nothing = x.shape[-1], x.new_empty(0)
     if runs_on_gpu(x):
-        grid, block = row_grid(rows, MAX_THREADS)
-        partial = wide.new_zeros((grid[0] if need_weight else 0, width))
-        if wide.numel():
-            launch(rms_norm_backward_kernel, grid, block, *inputs, partial, as_real(eps, rows))
+        rows, grad_x = as_rows(x.contiguous()), empty_rows(x) if need_x else x.new_empty((0, width))
+        grid, block = row_grid(rows, MAX_THREADS, most_blocks=512)
+        partial = x.new_zeros((grid[0] if need_weight else 0, width), dtype=sums_dtype(x.dtype))
+        extra = rows.new_empty((0, 0)) if grad_sum is None else as_rows(grad_sum.contiguous())
+        inputs = as_rows(grad.contiguous()), rows, or_empty(weight, rows), extra
+        launch(rms_norm_backward_kernel, grid, block, *inputs, as_rows(grad_x), partial, as_real(eps, rows))
     else:
-        partial = wide.new_empty((chunks(rows.shape[0]), width if need_weight else 0))
-        if wide.numel():
-            rms_norm_backward_twin(*inputs, partial, eps)
+        wide = widened(x)
+        grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
+        partial = wide.new_empty((chunks(wide.numel() // max(width, 1)), width if need_weight else 0))
+        extra = wide.new_empty((0, 0)) if grad_sum is None else as_rows(widened(grad_sum))
+        inputs = as_rows(widened(grad)), as_rows(wide), wide_or_empty(weight, wide), extra
+        rms_norm_backward_twin(*inputs, as_rows(grad_x), partial, eps)
     return (
-        rounded(grad_x, x.dtype) if need_x else x.new_empty(0),
-        x.new_empty(0) if weight is None or not need_weight else rounded(partial.sum(0), weight.dtype),
+        rounded(grad_x, x.dtype) if need_x else nothing,
+        nothing if weight is None or not need_weight else sum_over_rows(partial, weight.dtype),
     )
 
 
@@ -202,5 +236,14 @@ rms_norm_backward_operation = Operation(
     fake=_fake,
     reference=reference,
     ledger=_ledger,
-    kernels=with_types(rms_norm_backward_kernel, 2, 2, 1, 2, 2, 2, float),
+    promises=(
+        Promise(
+            rms_norm_backward_kernel,
+            (2, 2, 1, 2, 2, sums(2), float),
+            threads=MAX_THREADS,
+            load_bytes=16,
+            occupancy=0.5,
+        ),
+        SUMMING,
+    ),
 )

@@ -14,12 +14,22 @@ from numba import prange
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import as_rows, check_input, check_vector, follow_autocast, rounded, widened
-from kernels.backend import column_grid, cuda, gpu_kernel, launch, runs_on_gpu, with_types
+from kernels.arguments import (
+    as_rows,
+    check_input,
+    check_vector,
+    empty_rows,
+    follow_autocast,
+    rounded,
+    widened,
+)
+from kernels.backend import cuda, gpu_kernel, launch, runs_on_gpu, tile_grid
 from kernels.ledger import Ledger, entry, imagine
+from kernels.loads import load4, real_of, store4
 from kernels.op import Gradient, Operation
 from kernels.pointwise.bias_gelu_backward import bias_gelu_backward_operation
 from kernels.pointwise.gelu import cpu_gelu, cpu_gelu_tanh, gpu_gelu, gpu_gelu_tanh
+from kernels.promises import Promise
 from kernels.twin import twin
 
 FLOPS = {"none": 5, "tanh": 10}  # an element: x + b, and the formula
@@ -32,13 +42,21 @@ def reference(x: Tensor, bias: Tensor, approximate: str = "none") -> Tensor:
 
 @gpu_kernel
 def bias_gelu_kernel(x, bias, out, tanh):  # (rows, width), (width,), (rows, width)
-    """A thread keeps one column's bias and walks down the rows; neighbors touch neighboring addresses."""
-    column = cuda.grid(2)[0]
+    """A thread keeps the bias of four columns and walks down the rows; neighbors touch neighboring addresses."""
+    column, first = cuda.grid(2)
+    column *= 4
     if column < x.shape[1]:
-        b = bias[column]
-        for row in range(cuda.blockIdx.y, x.shape[0], cuda.gridDim.y):
-            z = x[row, column] + b
-            out[row, column] = gpu_gelu_tanh(z) if tanh else gpu_gelu(z)
+        zero = real_of(x)(0)
+        bias_a, bias_b, bias_c, bias_d = load4(bias, column, zero)
+        for row in range(first, x.shape[0], cuda.gridsize(2)[1]):
+            a, b, c, d = load4(x[row], column, zero)
+            a, b, c, d = a + bias_a, b + bias_b, c + bias_c, d + bias_d
+            if tanh:
+                store4(
+                    out[row], column, gpu_gelu_tanh(a), gpu_gelu_tanh(b), gpu_gelu_tanh(c), gpu_gelu_tanh(d)
+                )
+            else:
+                store4(out[row], column, gpu_gelu(a), gpu_gelu(b), gpu_gelu(c), gpu_gelu(d))
 
 
 @twin
@@ -54,14 +72,15 @@ def bias_gelu_twin(x, bias, out, tanh):
 
 
 def _launch(x: Tensor, bias: Tensor, approximate: str) -> Tensor:
-    wide, wide_bias, tanh = widened(x), widened(bias), approximate == "tanh"
+    tanh = approximate == "tanh"
+    if runs_on_gpu(x):
+        out = empty_rows(x)
+        rows = as_rows(x.contiguous())
+        launch(bias_gelu_kernel, *tile_grid(rows), rows, bias.contiguous(), as_rows(out), tanh)
+        return out
+    wide = widened(x)
     out = torch.empty_like(wide)
-    if out.numel():
-        rows, out_rows = as_rows(wide), as_rows(out)
-        if runs_on_gpu(x):
-            launch(bias_gelu_kernel, *column_grid(rows), rows, wide_bias, out_rows, tanh)
-        else:
-            bias_gelu_twin(rows, wide_bias, out_rows, tanh)
+    bias_gelu_twin(as_rows(wide), widened(bias), as_rows(out), tanh)
     return rounded(out, x.dtype)
 
 
@@ -97,7 +116,7 @@ bias_gelu_operation = Operation(
     reference=reference,
     ledger=_ledger,
     gradient=Gradient(_setup_context, _backward),
-    kernels=with_types(bias_gelu_kernel, 2, 1, 2, bool),
+    promises=(Promise(bias_gelu_kernel, (2, 1, 2, bool), threads=256, load_bytes=16, occupancy=0.75),),
 )
 
 

@@ -13,11 +13,14 @@ import torch
 from numba import prange
 from torch import Tensor
 
-from kernels.arguments import as_rows, rounded, widened
-from kernels.backend import column_grid, cuda, gpu_kernel, launch, runs_on_gpu, with_types
+from kernels.arguments import as_rows, empty_rows, rounded, sums_dtype, widened
+from kernels.backend import cuda, gpu_kernel, launch, runs_on_gpu, tile_grid
 from kernels.ledger import Ledger, entry, imagine
+from kernels.loads import load4, real_of, store4
 from kernels.op import Operation
+from kernels.partials import SUMMING, sum_over_rows
 from kernels.pointwise.gelu import cpu_slope, cpu_slope_tanh, gpu_slope, gpu_slope_tanh
+from kernels.promises import Promise, sums
 from kernels.twin import chunk_bounds, chunks, twin
 
 FLOPS = {"none": 11, "tanh": 18}  # an element: x + b, the slope, and g times it
@@ -34,19 +37,27 @@ def reference(
 
 @gpu_kernel
 def bias_gelu_backward_kernel(grad, x, bias, grad_x, partial, tanh):
-    """partial: (row blocks, width), each block's share of the bias gradient; it or grad_x may be empty."""
-    column = cuda.grid(2)[0]
+    """partial: (threads down, width), each one's share of the bias gradient; it or grad_x may be empty."""
+    column, first = cuda.grid(2)
+    column *= 4
     if column < x.shape[1]:
-        b = bias[column]
-        total = x.dtype.type(0)
-        for row in range(cuda.blockIdx.y, x.shape[0], cuda.gridDim.y):
-            z = x[row, column] + b
-            value = grad[row, column] * (gpu_slope_tanh(z) if tanh else gpu_slope(z))
-            total += value
+        zero = real_of(x)(0)
+        bias_a, bias_b, bias_c, bias_d = load4(bias, column, zero)
+        sum_a, sum_b, sum_c, sum_d = zero, zero, zero, zero
+        for row in range(first, x.shape[0], cuda.gridsize(2)[1]):
+            a, b, c, d = load4(x[row], column, zero)
+            a, b, c, d = a + bias_a, b + bias_b, c + bias_c, d + bias_d
+            if tanh:
+                a, b, c, d = gpu_slope_tanh(a), gpu_slope_tanh(b), gpu_slope_tanh(c), gpu_slope_tanh(d)
+            else:
+                a, b, c, d = gpu_slope(a), gpu_slope(b), gpu_slope(c), gpu_slope(d)
+            grad_a, grad_b, grad_c, grad_d = load4(grad[row], column, zero)
+            a, b, c, d = grad_a * a, grad_b * b, grad_c * c, grad_d * d
             if grad_x.size:
-                grad_x[row, column] = value
+                store4(grad_x[row], column, a, b, c, d)
+            sum_a, sum_b, sum_c, sum_d = sum_a + a, sum_b + b, sum_c + c, sum_d + d
         if partial.size:
-            partial[cuda.blockIdx.y, column] = total
+            store4(partial[first], column, sum_a, sum_b, sum_c, sum_d)
 
 
 @twin
@@ -72,24 +83,24 @@ def bias_gelu_backward_twin(grad, x, bias, grad_x, partial, tanh):
 def _launch(
     grad: Tensor, x: Tensor, bias: Tensor, approximate: str, need_x: bool, need_bias: bool
 ) -> tuple[Tensor, Tensor]:
-    wide, wide_grad, wide_bias, tanh = widened(x), widened(grad), widened(bias), approximate == "tanh"
-    rows, width = as_rows(wide), wide.shape[-1]
+    tanh, width = approximate == "tanh", x.shape[-1]
+    nothing = x.new_empty(0)
     if runs_on_gpu(x):
-        grid, block = column_grid(rows)
-        grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
-        partial = wide.new_empty((grid[1] if need_bias else 0, width))
-        if wide.numel():
-            tensors = (as_rows(wide_grad), rows, wide_bias, as_rows(grad_x), partial)
-            launch(bias_gelu_backward_kernel, grid, block, *tensors, tanh)
-    else:
-        parts = chunks(rows.shape[0])
-        grad_x = torch.empty_like(wide) if need_x else wide.new_empty((parts, width))
-        partial = wide.new_empty((parts, width if need_bias else 0))
-        if wide.numel():
-            bias_gelu_backward_twin(as_rows(wide_grad), rows, wide_bias, as_rows(grad_x), partial, tanh)
+        rows, grad_x = as_rows(x.contiguous()), empty_rows(x) if need_x else x.new_empty((0, width))
+        grid, block = tile_grid(rows, most_down=256)
+        partial = x.new_empty((grid[1] * block[1] if need_bias else 0, width), dtype=sums_dtype(x.dtype))
+        tensors = as_rows(grad.contiguous()), rows, bias.contiguous(), as_rows(grad_x), partial
+        launch(bias_gelu_backward_kernel, grid, block, *tensors, tanh)
+        return grad_x if need_x else nothing, sum_over_rows(partial, bias.dtype) if need_bias else nothing
+    wide = widened(x)
+    parts = chunks(wide.numel() // max(width, 1))
+    grad_x = torch.empty_like(wide) if need_x else wide.new_empty((parts, width))
+    partial = wide.new_empty((parts, width if need_bias else 0))
+    tensors = as_rows(widened(grad)), as_rows(wide), widened(bias), as_rows(grad_x), partial
+    bias_gelu_backward_twin(*tensors, tanh)
     return (
-        rounded(grad_x, x.dtype) if need_x else x.new_empty(0),
-        rounded(partial.sum(0), bias.dtype) if need_bias else bias.new_empty(0),
+        rounded(grad_x, x.dtype) if need_x else nothing,
+        sum_over_rows(partial, bias.dtype) if need_bias else nothing,
     )
 
 
@@ -127,5 +138,10 @@ bias_gelu_backward_operation = Operation(
     fake=_fake,
     reference=reference,
     ledger=_ledger,
-    kernels=with_types(bias_gelu_backward_kernel, 2, 2, 1, 2, 2, bool),
+    promises=(
+        Promise(
+            bias_gelu_backward_kernel, (2, 2, 1, 2, sums(2), bool), threads=256, load_bytes=16, occupancy=0.75
+        ),
+        SUMMING,
+    ),
 )
