@@ -21,7 +21,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from kernels.backend import device_function, intrinsic
+from kernels.backend import intrinsic
 
 LANES = 4  # elements that load4 and store4 move
 WIDEST = 16  # bytes of the widest access that a GPU has
@@ -44,8 +44,8 @@ def load(typing, array, index):
     """The element at `index`, in the dtype of sums."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature, arguments)
-        return _widened(builder, builder.load(pointer), signature.args[0].dtype)
+        place = _Place(context, builder, signature, arguments)
+        return _widened(builder, builder.load(place.pointer()), place.dtype)
 
     return real_type(array)(array, types.intp), generate
 
@@ -55,102 +55,108 @@ def store(typing, array, index, value):
     """Write `value`, rounded to the array's dtype, at `index`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature, arguments)
-        builder.store(_narrowed(builder, arguments[2], signature.args[0].dtype), pointer)
+        place = _Place(context, builder, signature, arguments)
+        builder.store(_narrowed(builder, arguments[2], place.dtype), place.pointer())
         return context.get_dummy_value()
 
     return types.none(array, types.intp, real_type(array)), generate
 
 
 @intrinsic
-def fits(typing, array, index):
-    """Whether four elements from `index` on are all inside and begin where a vector access may."""
+def load4(typing, array, index, fill):
+    """Four elements from `index` on, as a tuple; those beyond the array's end are `fill`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        length = builder.extract_value(view.shape, 0)
-        inside = builder.icmp_signed("<=", builder.add(arguments[1], length.type(LANES)), length)
-        address = builder.ptrtoint(_pointer(context, builder, signature, arguments), length.type)
-        beside = builder.and_(address, length.type(vector_bytes(signature.args[0].dtype) - 1))
-        return builder.and_(inside, builder.icmp_unsigned("==", beside, length.type(0)))
-
-    return types.boolean(array, types.intp), generate
-
-
-@intrinsic
-def vector_load(typing, array, index):
-    """Four elements from `index` on, which must fit, in one access (two in float64)."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, dtype = _pointer(context, builder, signature, arguments), signature.args[0].dtype
-        values = [
-            _widened(builder, element, dtype)
-            for part in _parts(builder, pointer, dtype)
-            for element in _unpacked(builder, builder.load(part, align=vector_bytes(dtype)), dtype)
-        ]
+        dtype = signature.args[0].dtype
+        place = _Place(context, builder, signature, arguments)
+        with builder.if_else(place.fits()) as (together, one_by_one):
+            with together:
+                vector = [
+                    _widened(builder, element, dtype)
+                    for part in _parts(builder, place.pointer(), dtype)
+                    for element in _unpacked(builder, builder.load(part, align=vector_bytes(dtype)), dtype)
+                ]
+                after_vector = builder.block
+            with one_by_one:
+                single = [place.guarded_load(lane, arguments[2]) for lane in range(LANES)]
+                after_single = builder.block
+        values = []
+        for lane in range(LANES):
+            value = builder.phi(vector[lane].type)
+            value.add_incoming(vector[lane], after_vector)
+            value.add_incoming(single[lane], after_single)
+            values.append(value)
         return context.make_tuple(builder, signature.return_type, values)
 
-    return types.UniTuple(real_type(array), LANES)(array, types.intp), generate
+    real = real_type(array)
+    return types.UniTuple(real, LANES)(array, types.intp, real), generate
 
 
 @intrinsic
-def vector_store(typing, array, index, a, b, c, d):
-    """Write four numbers from `index` on, where they must fit, in one access (two in float64)."""
+def store4(typing, array, index, a, b, c, d):
+    """Write four numbers from `index` on; those beyond the array's end are dropped."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, dtype = _pointer(context, builder, signature, arguments), signature.args[0].dtype
+        dtype = signature.args[0].dtype
+        place = _Place(context, builder, signature, arguments)
         values = [_narrowed(builder, value, dtype) for value in arguments[2:]]
-        parts = _parts(builder, pointer, dtype)
-        each = LANES // len(parts)
-        for place, part in enumerate(parts):
-            vector = _packed(builder, values[place * each : (place + 1) * each], dtype)
-            builder.store(vector, part, align=vector_bytes(dtype))
+        with builder.if_else(place.fits()) as (together, one_by_one):
+            with together:
+                parts = _parts(builder, place.pointer(), dtype)
+                each = LANES // len(parts)
+                for number, part in enumerate(parts):
+                    vector = _packed(builder, values[number * each : (number + 1) * each], dtype)
+                    builder.store(vector, part, align=vector_bytes(dtype))
+            with one_by_one:
+                for lane, value in enumerate(values):
+                    with builder.if_then(place.inside(lane)):
+                        builder.store(value, place.pointer(lane))
         return context.get_dummy_value()
 
     real = real_type(array)
     return types.none(array, types.intp, real, real, real, real), generate
 
 
-@device_function
-def load4(array, index, fill):
-    """Four elements from `index` on as a tuple; those beyond the array's end are `fill`."""
-    if fits(array, index):
-        return vector_load(array, index)
-    end = array.shape[0]
-    return (
-        load(array, index) if index < end else fill,
-        load(array, index + 1) if index + 1 < end else fill,
-        load(array, index + 2) if index + 2 < end else fill,
-        load(array, index + 3) if index + 3 < end else fill,
-    )
+class _Place:
+    """The place in an array where an access begins, while code for it is written."""
 
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        self.builder, self.data, self.index = builder, view.data, arguments[1]
+        self.length = builder.extract_value(view.shape, 0)
+        self.dtype = signature.args[0].dtype
 
-@device_function
-def store4(array, index, a, b, c, d):
-    """Write four numbers from `index` on; those beyond the array's end are dropped."""
-    if fits(array, index):
-        vector_store(array, index, a, b, c, d)
-    else:
-        end = array.shape[0]
-        if index < end:
-            store(array, index, a)
-        if index + 1 < end:
-            store(array, index + 1, b)
-        if index + 2 < end:
-            store(array, index + 2, c)
-        if index + 3 < end:
-            store(array, index + 3, d)
+    def pointer(self, lane: int = 0) -> Any:
+        """The address of the element: an array without gaps needs no strides."""
+        return self.builder.gep(self.data, [self.builder.add(self.index, self.index.type(lane))])
+
+    def inside(self, lane: int) -> Any:
+        """Whether the array goes on so far."""
+        beyond = self.builder.add(self.index, self.index.type(lane))
+        return self.builder.icmp_signed("<", beyond, self.length)
+
+    def fits(self) -> Any:
+        """Whether all four elements are inside and begin where a vector access may."""
+        address = self.builder.ptrtoint(self.pointer(), self.index.type)
+        beside = self.builder.and_(address, self.index.type(vector_bytes(self.dtype) - 1))
+        aligned = self.builder.icmp_unsigned("==", beside, self.index.type(0))
+        return self.builder.and_(self.inside(LANES - 1), aligned)
+
+    def guarded_load(self, lane: int, fill: Any) -> Any:
+        """One element, or `fill` if the array ends before it."""
+        before = self.builder.block
+        with self.builder.if_then(self.inside(lane)):
+            loaded = _widened(self.builder, self.builder.load(self.pointer(lane)), self.dtype)
+            after = self.builder.block
+        value = self.builder.phi(loaded.type)
+        value.add_incoming(fill, before)
+        value.add_incoming(loaded, after)
+        return value
 
 
 def vector_bytes(dtype: Any) -> int:
     """Bytes of a vector access to elements of this Numba dtype, which is also what it must be aligned to."""
     return min(LANES * dtype.bitwidth // 8, WIDEST)
-
-
-def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """The address of array[index]: an array without gaps needs no strides."""
-    view = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(view.data, [arguments[1]])
 
 
 def _parts(builder: Any, pointer: Any, dtype: Any) -> list[Any]:

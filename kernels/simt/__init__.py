@@ -30,6 +30,7 @@ from kernels.simt.language.typed import KernelTypeError
 from kernels.simt.launch import launch
 from kernels.simt.machine.program import UnsupportedError
 from kernels.simt.run import Run
+from kernels.simt.simulated import Launches, simulated
 
 __all__ = [
     "BarrierDivergence",
@@ -39,6 +40,7 @@ __all__ = [
     "Hazard",
     "KernelTypeError",
     "LaunchLimit",
+    "Launches",
     "MisalignedAccess",
     "NegativeIndex",
     "OutOfBounds",
@@ -49,4 +51,5 @@ __all__ = [
     "UnsupportedError",
     "estimate",
     "launch",
+    "simulated",
 ]

@@ -17,8 +17,9 @@ from kernels.simt.language.lower import lower
 from kernels.simt.language.typed import arguments_of, type_of
 from kernels.simt.limits import Shape, full, shape_of, within_limits
 from kernels.simt.machine.core import Machine
-from kernels.simt.machine.memory import View, views_of
+from kernels.simt.machine.memory import Storage, View, views_of
 from kernels.simt.machine.reports import Reports
+from kernels.simt.record import Touched
 from kernels.simt.run import Run
 
 CHUNK_LANES = 1 << 15  # lanes that run side by side: what they remember should stay in the CPU's cache
@@ -126,6 +127,12 @@ def _count(machine: Machine, run: Run) -> None:
         run.counters += counted
     for storage in machine.storages:
         run.counters.global_bytes_unique += storage.shadow.read_bytes + storage.shadow.written_bytes
+    run.touched = tuple(_touched(storage) for storage in machine.storages if len(storage.data))
+
+
+def _touched(storage: Storage) -> Touched:
+    read, written = storage.shadow.touched()
+    return Touched(storage.data.ctypes.data, storage.shadow.unit, np.packbits(read), np.packbits(written))
 
 
 def _values(given: dict[str, Any], kinds: tuple[Any, ...]) -> dict[str, Any]:

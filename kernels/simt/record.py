@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from kernels.simt.counters import Counters
 from kernels.simt.hazards import Hazard, Line
 
@@ -27,6 +29,21 @@ class Step:
     addresses: tuple[int, ...] = ()  # bytes from the array's start, one for each active lane in order
     cost: int = 0  # global: sectors; shared: wavefronts
     taken: int = 0  # of a branch: the lanes whose test was true
+
+
+@dataclass(frozen=True)
+class Touched:
+    """The bytes of a global array that a launch has read, and those that it has written, in units of `unit` bytes."""
+
+    address: int  # of the first byte, in this process
+    unit: int
+    read: np.ndarray  # a bit a unit, eight to a byte
+    written: np.ndarray
+
+    def addresses(self, kind: str) -> np.ndarray:
+        """The addresses of the units that were "read" or "written"."""
+        bits = np.unpackbits(getattr(self, kind))
+        return self.address + self.unit * np.flatnonzero(bits)
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class Record:
     source: tuple[SourceLine, ...] = ()  # the kernel's text, then that of its device functions
     steps: Sequence[Step] = ()  # of the first block's warps, as many as were kept
     steps_left_out: int = 0  # statements beyond those
+    touched: tuple[Touched, ...] = ()  # the memory behind its arrays
     shared_bytes: int = 0  # a block: static and dynamic
     warps: int = 0  # of the whole launch
     function: Callable[..., Any] | None = None  # the kernel's Python function

@@ -130,6 +130,11 @@ class Shadow:
         """Distinct bytes that were written or updated atomically, in whole units."""
         return self.unit * int(np.count_nonzero(self._slots[:, 2 * Action.WRITE :: 2].any(axis=1)))
 
+    def touched(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which units were read, and which were written; an atomic update does both: bool (units,) each."""
+        read = self._slots[:, ::4].any(axis=1)
+        return read, self._slots[:, 2 * Action.WRITE :: 2].any(axis=1)
+
     def _touch(
         self,
         action: Action,

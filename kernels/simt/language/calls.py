@@ -12,7 +12,7 @@ from typing import Any
 from numba import types
 
 from kernels.backend import cuda
-from kernels.simt.language import cooperation, declarations, iteration, methods
+from kernels.simt.language import cooperation, declarations, iteration, methods, vectors
 from kernels.simt.language.cooperation import Handler
 from kernels.simt.language.subscripts import Method
 from kernels.simt.machine.atomics import ARITHMETIC, BITWISE
@@ -82,6 +82,7 @@ def _table() -> dict[Any, Handler]:
         cuda.shfl_down_sync: cooperation.shuffle("down"),
         cuda.shfl_xor_sync: cooperation.shuffle("xor"),
         cuda.atomic.compare_and_swap: cooperation.compare_and_swap,
+        **vectors.HANDLERS,
     }
     for name in ("all", "any", "eq", "ballot", "match_any", "match_all"):
         table[getattr(cuda, f"{name}_sync")] = cooperation.vote(name)
