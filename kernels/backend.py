@@ -121,19 +121,27 @@ def row_grid(
 def launch(kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], *arguments: Any) -> None:
     """Start `kernel` on the GPU that holds the tensors among `arguments`, in torch's current stream there.
 
-    Numbers pass as they are, tensors as `as_array` makes them. A grid without blocks starts nothing.
+    Numbers pass as they are, tensors, those in tuples too, as `as_array` makes them. A grid without blocks starts
+    nothing.
     """
     if 0 in grid:
         return
-    given = [as_array(argument) if isinstance(argument, torch.Tensor) else argument for argument in arguments]
+    given = [_given(argument) for argument in arguments]
     stand_in = _stand_in.get()
     if stand_in is not None:
         stand_in(kernel, grid, block, *given)
         return
-    device = next(argument.device for argument in arguments if isinstance(argument, torch.Tensor))
+    items = (item for part in arguments for item in (part if isinstance(part, tuple) else (part,)))
+    device = next(item.device for item in items if isinstance(item, torch.Tensor))
     with torch.cuda.device(device):
         stream = torch.cuda.current_stream().cuda_stream
         _configured(kernel, grid, block, stream, device)(*given)
+
+
+def _given(argument: Any) -> Any:
+    if isinstance(argument, torch.Tensor):
+        return as_array(argument)
+    return tuple(map(_given, argument)) if isinstance(argument, tuple) else argument
 
 
 def as_array(tensor: torch.Tensor) -> torch.Tensor:

@@ -10,9 +10,11 @@
   operation they meet; torch has them for its own, so the plain-torch reference runs.
 
 Backward passes are operations too, with a ledger of their own. They have no gradient: asking for one is an error.
+An operation *in place* (its schema marks what it writes with "!") stands outside autograd: it is called without grad
+mode, as optimizers are, and may take lists of tensors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +73,10 @@ class Operation:
     def name(self) -> str:
         return self.schema.partition("(")[0]
 
+    @property
+    def in_place(self) -> bool:
+        return "!" in self.schema
+
     def __call__(self, *arguments: Any) -> Any:
         """Compute on arguments that have been checked, given by position as in `schema`."""
         if _transformed():
@@ -97,12 +103,18 @@ def _unwatched(arguments: tuple[Any, ...]) -> bool:
     """Whether this is a plain eager call that nothing observes, traces or transforms."""
     if is_compiling() or _len_torch_dispatch_stack() or _get_tracing_state() or _profiler_enabled():
         return False
+    return _plain(arguments)
+
+
+def _plain(arguments: Sequence[Any]) -> bool:
     for argument in arguments:
         if isinstance(argument, Tensor):
             # subclasses bring behavior of their own, and meta tensors have no data
             plain = type(argument) in _PLAIN_TYPES and (argument.is_cpu or argument.is_cuda)
             if not plain:
                 return False
+        elif isinstance(argument, list) and not _plain(argument):
+            return False
     return True
 
 
@@ -124,9 +136,10 @@ def _register(operation: Operation, gradient: Gradient) -> Any:
     for device in ("CPU", "CUDA"):
         _library.impl(operation.name, operation.launcher, device)
     torch.library.register_fake(name, operation.fake, lib=_library)
-    torch.library.register_autograd(
-        name, gradient.backward, setup_context=gradient.setup_context, lib=_library
-    )
+    if not operation.in_place:
+        torch.library.register_autograd(
+            name, gradient.backward, setup_context=gradient.setup_context, lib=_library
+        )
     return getattr(getattr(torch.ops, NAMESPACE), operation.name).default
 
 

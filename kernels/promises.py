@@ -34,8 +34,8 @@ class Promise:
     """A kernel, how it is launched, and what the compiler makes of it on sm_75, sm_80 and sm_90.
 
     arguments: an int stands for an array of the operation's dtype with so many axes, `sums(2)` for one in the dtype of
-    sums, `float` for a number of that dtype, `int` and `bool` for themselves, and a Numba type for itself. Nothing is
-    ever spilled.
+    sums, `float` for a number of that dtype, `int` and `bool` for themselves, a Numba type for itself, and a tuple for
+    a tuple of what its items stand for. Nothing is ever spilled.
     """
 
     kernel: Any
@@ -53,6 +53,8 @@ class Promise:
         scalars: dict[Any, Any] = {float: real, int: types.int64, bool: types.boolean}
 
         def kind(argument: Any) -> Any:
+            if isinstance(argument, tuple):
+                return types.BaseTuple.from_types([kind(item) for item in argument])
             if isinstance(argument, sums):
                 return types.Array(real, argument.axes, "C")
             if isinstance(argument, int) and not isinstance(argument, bool):

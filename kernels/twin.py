@@ -32,19 +32,23 @@ _first_process = os.getpid()
 
 
 class Twin:
-    """A function compiled for the CPU, serial and parallel; the size of its first argument decides which one runs."""
+    """A function compiled for the CPU, serial and parallel; the number of elements decides which one runs.
+
+    It is that of the first argument, unless a call says otherwise.
+    """
 
     def __init__(self, function: Callable[..., None]) -> None:
         functools.update_wrapper(self, function)
         self.serial = _compile(function, "serial")
         self.parallel = _compile(function, "parallel")
 
-    def __call__(self, *arguments: Any) -> None:
+    def __call__(self, *arguments: Any, elements: int | None = None) -> None:
         """Run on contiguous CPU tensors and numbers; results are written into the tensors given for them."""
         arrays = [_array(value) if isinstance(value, torch.Tensor) else value for value in arguments]
         threads = torch.get_num_threads()
         # OpenMP's threads do not survive a fork: a forked child, such as a DataLoader's worker, computes alone
-        if arrays[0].size < PARALLEL_FROM or threads == 1 or os.getpid() != _first_process:
+        elements = arrays[0].size if elements is None else elements
+        if elements < PARALLEL_FROM or threads == 1 or os.getpid() != _first_process:
             self.serial(*arrays)
             return
         with _parallel_region:

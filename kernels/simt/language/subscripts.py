@@ -151,9 +151,13 @@ def _choose(low: Any, target: str, value: str, index: str) -> None:
     low.executes(low.line)
 
     def chosen(frame: Any, lanes: Any, machine: Any) -> Any:
-        options = np.stack([lanes.spread(item) for item in frame[key]])
-        where = lanes.spread(frame[place]).astype(np.int64) % len(options)
-        return options[where, np.arange(lanes.count)]
+        items = frame[key]
+        if not isinstance(frame[place], np.ndarray):  # the same for all lanes
+            return items[int(frame[place]) % len(items)]
+        where = lanes.spread(frame[place]).astype(np.int64) % len(items)
+        if isinstance(items[0], View):
+            return Views(items, where)
+        return np.stack([lanes.spread(item) for item in items])[where, np.arange(lanes.count)]
 
     low.step(target, chosen)
 

@@ -23,13 +23,16 @@ class Case:
     name: str  # the operator, then what is special: "bias_gelu-tanh"
     ours: Callable[..., Tensors]
     torchs: Callable[..., Tensors]  # the same in torch; in float64 it is the truth
-    make: Callable[[Size, torch.Generator], Tensors]  # random inputs of a size, floating-point ones in float64
+    make: Callable[
+        [Size, torch.Generator], Tensors
+    ]  # random inputs of a size, floating-point ones in float64
     sizes: tuple[Size, ...] = ROWS  # one, odd, prime, huge
     tiny: tuple[Size, ...] = ROWS_TINY  # what the simulated GPU takes a second for
     empty: tuple[Size, ...] = ROWS_EMPTY
     kept: tuple[int, ...] = ()  # floating-point inputs that have no gradient
     weights: tuple[int, ...] = ()  # inputs that may stay float32 beside half ones
     extremes: bool = True  # whether inf, nan and huge numbers in the first input come out as torch has them
+    transforms: bool = True  # whether torch.func's transforms and forward mode go through its reference
     slack: float = 1.0  # roundings allowed beyond twice torch's error, as a multiple of the usual 8
 
     def inputs(

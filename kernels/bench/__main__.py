@@ -1,0 +1,5 @@
+"""`python -m kernels.bench`."""
+
+from kernels.bench.program import main
+
+raise SystemExit(main())
