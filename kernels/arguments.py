@@ -40,14 +40,14 @@ def check_vector(name: str, vector: Tensor, x: Tensor) -> None:
         raise ValueError(f"{name} must be on {x.device} like x, got {vector.device}")
 
 
-def check_alike(name: str, tensor: Tensor, x: Tensor) -> None:
-    """Refuse a tensor that differs from x in shape, dtype or device."""
+def check_alike(name: str, tensor: Tensor, x: Tensor, like: str = "x") -> None:
+    """Refuse a tensor that differs from x, whose name is `like`, in shape, dtype or device."""
     if tensor.dtype != x.dtype:
-        raise TypeError(f"{name} must be {x.dtype} like x, got {tensor.dtype}")
+        raise TypeError(f"{name} must be {x.dtype} like {like}, got {tensor.dtype}")
     if tensor.shape != x.shape:
-        raise ValueError(f"{name} must have x's shape {tuple(x.shape)}, got {tuple(tensor.shape)}")
+        raise ValueError(f"{name} must have {like}'s shape {tuple(x.shape)}, got {tuple(tensor.shape)}")
     if tensor.device != x.device:
-        raise ValueError(f"{name} must be on {x.device} like x, got {tensor.device}")
+        raise ValueError(f"{name} must be on {x.device} like {like}, got {tensor.device}")
 
 
 def follow_autocast(tensors: tuple[Tensor, ...], weight: Tensor | None) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """Optimizer steps: many tensors, each read and written once."""
 
-OPERATIONS = ()
+from kernels.optimizers.adamw import adamw_step, adamw_step_operation
 
-__all__ = ["OPERATIONS"]
+OPERATIONS = (adamw_step_operation,)
+
+__all__ = ["OPERATIONS", "adamw_step"]

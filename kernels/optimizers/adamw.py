@@ -20,28 +20,33 @@ Source: I. Loshchilov, F. Hutter, Decoupled Weight Decay Regularization, arXiv 1
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numba import carray, prange, types
-from numba.extending import intrinsic
+from numba import carray, prange
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import HALF, as_real, check_input, rounded, sums_dtype, widened
+from kernels.arguments import as_real, sums_dtype, widened
 from kernels.backend import blocks, cuda, device_function, gpu_kernel, launch, runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load4, real_of, store4
 from kernels.op import Operation
+from kernels.optimizers.many import (
+    TILE,
+    check_like_params,
+    elements_at,
+    in_memory_order,
+    tiles_of,
+    write_back,
+)
 from kernels.promises import Promise
 from kernels.twin import jitable, twin
 
 THREADS, MOST_BLOCKS = 256, 4096
 AT_ONCE = 8  # tensors in a launch
-TILE = 1 << 14  # elements: four arrays of them stay in a core's cache
-Four = tuple[Tensor, ...]  # a parameter, its gradient, its first and its second moment
 FLOPS = 14  # an element
 
 
@@ -57,7 +62,7 @@ def reference(
         exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         root = exp_avg_sq.sqrt().div_(math.sqrt(1 - beta2**step)).add_(eps)
         param.addcdiv_(exp_avg, root, value=-lr / (1 - beta1**step))
-        _write_back(four, wide)
+        write_back(four, wide)
 
 
 def _stepped(param, grad, exp_avg, exp_avg_sq, numbers):
@@ -72,7 +77,9 @@ gpu_stepped, cpu_stepped = device_function(_stepped), jitable(_stepped)  # the s
 
 
 @gpu_kernel
-def adamw_kernel(params, grads, exp_avgs, exp_avg_sqs, numbers):  # tuples of flat arrays, and of seven numbers
+def adamw_kernel(
+    params, grads, exp_avgs, exp_avg_sqs, numbers
+):  # tuples of flat arrays, and of seven numbers
     """All blocks go through one tensor after the other; a thread takes four elements of each at a time."""
     first, step = 4 * cuda.grid(1), 4 * cuda.gridsize(1)
     for place in range(len(params)):
@@ -92,29 +99,161 @@ def adamw_kernel(params, grads, exp_avgs, exp_avg_sqs, numbers):  # tuples of fl
             store4(exp_avg_sq, i, sq_a, sq_b, sq_c, sq_d)
 
 
-@intrinsic
-def elements_at(typing, address, number):
-    """A pointer to numbers of this one's type, from an address."""
-    signature = types.CPointer(number)(address, number)
-
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return signature, generate
-
-
 @twin
-def adamw_twin(addresses, sizes, ends, numbers):
-    """addresses: (tensors, 4). sizes: (tensors,). ends: (tensors,), how many tiles there are up to each tensor's end."""
-    for tile in prange(ends[-1]):
-        tensor = np.searchsorted(ends, tile, side="right")
+def adamw_twin(addresses, sizes, first_tiles, tiles, numbers):  # (tensors, 4), (tensors,), (tensors,)
+    """All tensors' tiles are numbered through; `first_tiles` says at which number each tensor begins."""
+    for tile in prange(tiles):
+        tensor = np.searchsorted(first_tiles, tile, side="right") - 1
         size = sizes[tensor]
         param = carray(elements_at(addresses[tensor, 0], numbers[0]), size)
         grad = carray(elements_at(addresses[tensor, 1], numbers[0]), size)
         exp_avg = carray(elements_at(addresses[tensor, 2], numbers[0]), size)
         exp_avg_sq = carray(elements_at(addresses[tensor, 3], numbers[0]), size)
-        last = size - (ends[tensor] - 1 - np.int64(tile)) * TILE
-        for i in range(max(last - TILE, 0), last):
+        begin = (np.int64(tile) - first_tiles[tensor]) * TILE
+        for i in range(begin, min(begin + TILE, size)):
             param[i], exp_avg[i], exp_avg_sq[i] = cpu_stepped(
                 param[i], grad[i], exp_avg[i], exp_avg_sq[i], numbers
             )
+
+
+def _launch(
+    params: list[Tensor], grads: list[Tensor], exp_avgs: list[Tensor], exp_avg_sqs: list[Tensor],
+    step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float,
+) -> None:  # fmt: skip
+    decay = 1 - lr * weight_decay, lr / (1 - beta1**step)
+    averaging = 1 - beta1, beta2, 1 - beta2, math.sqrt(1 - beta2**step)
+    alike: dict[Any, list[tuple[Tensor, ...]]] = {}
+    for four in zip(params, grads, exp_avgs, exp_avg_sqs, strict=True):
+        param, _, exp_avg, exp_avg_sq = four
+        alike.setdefault((param.device, param.dtype, exp_avg.dtype, exp_avg_sq.dtype), []).append(four)
+    for fours in alike.values():
+        numbers = tuple(as_real(number, fours[0][0]) for number in (*decay, *averaging, eps))
+        on_gpu = runs_on_gpu(fours[0][0])
+        ordered = [in_memory_order(four) for four in fours]
+        ready = [[tensor.contiguous() if on_gpu else widened(tensor) for tensor in four] for four in ordered]
+        (_step_on_gpu if on_gpu else _step_on_cpu)(ready, numbers)
+        for four, computed in zip(ordered, ready, strict=True):
+            write_back(four, computed)
+    torch.autograd.graph.increment_version(
+        (*params, *exp_avgs, *exp_avg_sqs)
+    )  # a graph that holds one must notice
+
+
+def _step_on_gpu(fours: list[list[Tensor]], numbers: tuple[Any, ...]) -> None:
+    flat = [[tensor.view(-1) for tensor in four] for four in fours if four[0].numel()]
+    whole = len(flat) - len(flat) % AT_ONCE
+    groups = [flat[first : first + AT_ONCE] for first in range(0, whole, AT_ONCE)]
+    for group in groups + [[four] for four in flat[whole:]]:
+        longest = max(four[0].numel() for four in group)
+        grid = (min(blocks(longest, 4 * THREADS), MOST_BLOCKS),)
+        launch(adamw_kernel, grid, (THREADS,), *zip(*group, strict=True), numbers)
+
+
+def _step_on_cpu(fours: list[list[Tensor]], numbers: tuple[Any, ...]) -> None:
+    elements = sum(four[0].numel() for four in fours)
+    adamw_twin(*tiles_of(fours), numbers, elements=elements)
+
+
+def _fake(*arguments: Any) -> None:
+    return None
+
+
+def _ledger(
+    params: Sequence[Tensor], grads: Sequence[Tensor], exp_avgs: Sequence[Tensor], exp_avg_sqs: Sequence[Tensor],
+    *numbers: Any, **named: Any,
+) -> Ledger:  # fmt: skip
+    n = sum(param.numel() for param in params)
+    roots = [imagine(sq, *sq.shape, dtype=sums_dtype(sq.dtype)) for sq in exp_avg_sqs]
+    steps = (
+        entry("mul_", params, params, n),
+        entry("lerp_", (*exp_avgs, *grads), exp_avgs, 3 * n),
+        entry("mul_", exp_avg_sqs, exp_avg_sqs, n),
+        entry("addcmul_", (*exp_avg_sqs, *grads), exp_avg_sqs, 3 * n),
+        entry("sqrt", exp_avg_sqs, roots, n),
+        entry("div_", roots, roots, n),
+        entry("add_", roots, roots, n),
+        entry("addcdiv_", (*params, *exp_avgs, *roots), params, 3 * n),
+    )
+    reads, writes = (*params, *grads, *exp_avgs, *exp_avg_sqs), (*params, *exp_avgs, *exp_avg_sqs)
+    return entry("adamw_step", reads, writes, n * FLOPS, steps)
+
+
+adamw_step_operation = Operation(
+    schema="adamw_step(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] exp_avgs, Tensor(c!)[] exp_avg_sqs, "
+    "SymInt step, float lr, float beta1, float beta2, float eps, float weight_decay) -> ()",
+    launcher=_launch,
+    fake=_fake,
+    reference=reference,
+    ledger=_ledger,
+    promises=tuple(
+        Promise(
+            adamw_kernel,
+            (*[(1,) * tensors] * 4, (float,) * 7),
+            threads=THREADS,
+            load_bytes=16,
+            occupancy=0.625,
+        )
+        for tensors in (1, AT_ONCE)
+    ),
+)
+
+
+def adamw_step(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    exp_avgs: Sequence[Tensor],
+    exp_avg_sqs: Sequence[Tensor],
+    step: int | Tensor,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+) -> None:
+    """One step of AdamW, in place and outside autograd, as torch.optim.AdamW makes it.
+
+    params, grads, exp_avgs, exp_avg_sqs: as many of each, alike in shape and device; gradients in their parameter's
+    dtype, moments in it or, beside a half parameter, in float32. The moments begin at zero. step counts from 1; it may
+    be a tensor of one element, which on a GPU is waited for. All layouts work; where the four share one without gaps
+    (channels_last, say) nothing is copied.
+
+    Raises TypeError for what is no tensor or of another dtype, ValueError for a length, shape, device or number that
+    does not fit, before anything is written. Source: arXiv 1711.05101, algorithm 2.
+    """
+    lists = {"params": params, "grads": grads, "exp_avgs": exp_avgs, "exp_avg_sqs": exp_avg_sqs}
+    lists = {name: list(tensors) for name, tensors in lists.items()}
+    if has_torch_function(every := [tensor for tensors in lists.values() for tensor in tensors]):
+        arguments = params, grads, exp_avgs, exp_avg_sqs, step, lr, betas, eps, weight_decay
+        return handle_torch_function(adamw_step, every, *arguments)
+    check_like_params(lists, wide=("exp_avgs", "exp_avg_sqs"))
+    numbers = _checked(step, lr, betas, eps, weight_decay)
+    if every:
+        with torch.no_grad():
+            adamw_step_operation(*lists.values(), *numbers)
+    return None
+
+
+def _checked(
+    step: int | Tensor, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
+) -> tuple[int, float, float, float, float, float]:
+    if isinstance(step, Tensor):
+        step = int(step)
+    if isinstance(step, bool) or not isinstance(step, int | torch.SymInt):
+        raise TypeError(f"step must be a whole number, got {type(step).__name__}")
+    if step < 1:
+        raise ValueError(f"step must be 1 or more, got {step}")
+    beta1, beta2 = betas
+    for name, number in (
+        ("lr", lr),
+        ("betas[0]", beta1),
+        ("betas[1]", beta2),
+        ("eps", eps),
+        ("weight_decay", weight_decay),
+    ):
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise TypeError(f"{name} must be a number, got {type(number).__name__}")
+        if not number >= 0:
+            raise ValueError(f"{name} must not be negative, got {number}")
+    for name, beta in ("betas[0]", beta1), ("betas[1]", beta2):
+        if not beta < 1:
+            raise ValueError(f"{name} must be less than 1, got {beta}")
+    return step, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay)

@@ -2,7 +2,14 @@
 
 from kernels.pointwise.bias_gelu import bias_gelu, bias_gelu_operation
 from kernels.pointwise.bias_gelu_backward import bias_gelu_backward_operation
+from kernels.pointwise.swiglu import swiglu, swiglu_operation
+from kernels.pointwise.swiglu_backward import swiglu_backward_operation
 
-OPERATIONS = (bias_gelu_operation, bias_gelu_backward_operation)
+OPERATIONS = (
+    bias_gelu_operation,
+    bias_gelu_backward_operation,
+    swiglu_operation,
+    swiglu_backward_operation,
+)
 
-__all__ = ["OPERATIONS", "bias_gelu"]
+__all__ = ["OPERATIONS", "bias_gelu", "swiglu"]

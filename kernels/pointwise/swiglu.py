@@ -17,7 +17,7 @@ from numba import prange
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import check_alike, check_input, empty_rows, follow_autocast, rounded, widened
+from kernels.arguments import as_rows, check_alike, check_input, empty_rows, follow_autocast, rounded, widened
 from kernels.backend import blocks, cuda, gpu_kernel, launch, runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load4, real_of, store4
@@ -45,7 +45,8 @@ def swiglu_kernel(gate, up, out):  # one axis each: where rows begin does not ma
 
 
 @twin
-def swiglu_twin(gate, up, out):
+def swiglu_twin(gate, up, out):  # made flat here, where it costs nothing
+    gate, up, out = gate.ravel(), up.ravel(), out.ravel()
     for i in prange(gate.size):
         out[i] = cpu_silu(gate[i]) * up[i]
 
@@ -58,7 +59,7 @@ def _launch(gate: Tensor, up: Tensor) -> Tensor:
         return out
     wide = widened(gate)
     out = torch.empty_like(wide)
-    swiglu_twin(wide.view(-1), widened(up).view(-1), out.view(-1))
+    swiglu_twin(as_rows(wide), as_rows(widened(up)), as_rows(out))
     return rounded(out, gate.dtype)
 
 
@@ -79,7 +80,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
     gate, up = ctx.saved_tensors
     need_gate, need_up = ctx.needs_input_grad
-    grad_gate, grad_up = swiglu_backward_operation(grad, gate, up, need_gate, need_up)
+    grad_gate, grad_up = swiglu_backward_operation(grad, gate, up if need_gate else None, need_up)
     return grad_gate if need_gate else None, grad_up if need_up else None
 
 
@@ -90,7 +91,7 @@ swiglu_operation = Operation(
     reference=reference,
     ledger=_ledger,
     gradient=Gradient(_setup_context, _backward),
-    promises=(Promise(swiglu_kernel, (1, 1, 1), threads=THREADS, load_bytes=16, occupancy=0.75),),
+    promises=(Promise(swiglu_kernel, (1, 1, 1), threads=THREADS, load_bytes=16, occupancy=1.0),),
 )
 
 
@@ -107,5 +108,5 @@ def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     check_input("gate", gate)
     check_input("up", up)
     gate, up, _ = follow_autocast((gate, up), None)
-    check_alike("up", up, gate)
+    check_alike("up", up, gate, like="gate")
     return swiglu_operation(gate, up)

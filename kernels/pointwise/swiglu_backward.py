@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numba import prange
 from torch import Tensor
 
-from kernels.arguments import empty_rows, rounded, widened
+from kernels.arguments import as_rows, empty_rows, or_empty, rounded, wide_or_empty, widened
 from kernels.backend import blocks, cuda, gpu_kernel, launch, runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load4, real_of, store4
@@ -29,7 +29,9 @@ from kernels.twin import twin
 THREADS = 256  # of a block, four elements each
 
 
-def reference(grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool, need_up: bool) -> tuple[Tensor, Tensor]:
+def reference(
+    grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool, need_up: bool
+) -> tuple[Tensor, Tensor]:
     """The same in plain torch; a gradient that is not needed comes back empty."""
     nothing = gate.new_empty(0)
     grad_gate = torch.ops.aten.silu_backward(grad * up, gate) if need_gate else nothing
@@ -37,7 +39,7 @@ def reference(grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool, need_up: 
 
 
 @gpu_kernel
-def swiglu_backward_kernel(grad, gate, up, grad_gate, grad_up):  # one axis each; a gradient may be empty
+def swiglu_backward_kernel(grad, gate, up, grad_gate, grad_up):  # one axis each; all but two may be empty
     first = 4 * cuda.grid(1)
     if first < gate.shape[0]:
         zero = real_of(gate)(0)
@@ -55,7 +57,9 @@ def swiglu_backward_kernel(grad, gate, up, grad_gate, grad_up):  # one axis each
 
 @twin
 def swiglu_backward_twin(grad, gate, up, grad_gate, grad_up):
-    """A loop for each gradient alone, and one for both, so that each can be vectorized."""
+    """A loop for each gradient alone and one for both, so that each can be vectorized; a gradient may be empty."""
+    grad, gate, up = grad.ravel(), gate.ravel(), up.ravel()
+    grad_gate, grad_up = grad_gate.ravel(), grad_up.ravel()
     if not grad_up.size:
         for i in prange(gate.size):
             _, slope = cpu_silu_and_slope(gate[i])
@@ -71,48 +75,45 @@ def swiglu_backward_twin(grad, gate, up, grad_gate, grad_up):
             grad_up[i] = grad[i] * value
 
 
-def _launch(grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool, need_up: bool) -> tuple[Tensor, Tensor]:
-    def room(needed: bool, wide: Tensor) -> Tensor:
-        return empty_rows(wide) if needed else wide.new_empty(0)
-
+def _launch(grad: Tensor, gate: Tensor, up: Tensor | None, need_up: bool) -> tuple[Tensor, Tensor]:
     if runs_on_gpu(gate):
-        outputs = room(need_gate, gate), room(need_up, gate)
-        tensors = [tensor.contiguous().view(-1) for tensor in (grad, gate, up, *outputs)]
-        launch(swiglu_backward_kernel, (blocks(gate.numel(), 4 * THREADS),), (THREADS,), *tensors)
-        return outputs
-    inputs = widened(grad), widened(gate), widened(up)
-    outputs = room(need_gate, inputs[1]), room(need_up, inputs[1])
-    swiglu_backward_twin(*(tensor.view(-1) for tensor in (*inputs, *outputs)))
-    return rounded(outputs[0], gate.dtype), rounded(outputs[1], gate.dtype)
+        grad_gate, grad_up = _room(gate, up is not None), _room(gate, need_up)
+        tensors = grad.contiguous(), gate.contiguous(), or_empty(up, gate), grad_gate, grad_up
+        grid = (blocks(gate.numel(), 4 * THREADS),)
+        launch(swiglu_backward_kernel, grid, (THREADS,), *(tensor.view(-1) for tensor in tensors))
+        return grad_gate, grad_up
+    wide = widened(gate)
+    grad_gate, grad_up = _room(wide, up is not None), _room(wide, need_up)
+    tensors = widened(grad), wide, wide_or_empty(up, wide), grad_gate, grad_up
+    swiglu_backward_twin(*map(as_rows, tensors))
+    return rounded(grad_gate, gate.dtype), rounded(grad_up, gate.dtype)
 
 
-def _fake(grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool, need_up: bool) -> tuple[Tensor, Tensor]:
-    return gate.new_empty(gate.shape if need_gate else 0), gate.new_empty(gate.shape if need_up else 0)
+def _room(gate: Tensor, needed: bool) -> Tensor:
+    return empty_rows(gate) if needed else gate.new_empty(0)
 
 
-def _ledger(
-    grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool = True, need_up: bool = True
-) -> Ledger:
-    n, full = gate.numel(), imagine(gate, *gate.shape)
-    steps = []
-    if need_gate:
-        steps += [
-            entry("mul", (grad, up), (full,), n),
-            entry("silu_backward", (full, gate), (full,), n * 8),
-        ]
+def _fake(grad: Tensor, gate: Tensor, up: Tensor | None, need_up: bool) -> tuple[Tensor, Tensor]:
+    return gate.new_empty(0 if up is None else gate.shape), gate.new_empty(gate.shape if need_up else 0)
+
+
+def _ledger(grad: Tensor, gate: Tensor, up: Tensor | None, need_up: bool = True) -> Ledger:
+    n, full, steps = gate.numel(), imagine(gate, *gate.shape), []
+    if up is not None:
+        steps += [entry("mul", (grad, up), (full,), n), entry("silu_backward", (full, gate), (full,), n * 8)]
     if need_up:
         steps += [entry("silu", (gate,), (full,), n * 3), entry("mul", (grad, full), (full,), n)]
-    reads, writes = (grad, gate, up if need_gate else None), (full,) * (need_gate + need_up)
-    return entry("swiglu_backward", reads, writes, sum(step.flops for step in steps), tuple(steps))
+    writes, flops = (full,) * (len(steps) // 2), sum(step.flops for step in steps)
+    return entry("swiglu_backward", (grad, gate, up), writes, flops, tuple(steps))
 
 
 swiglu_backward_operation = Operation(
-    schema="swiglu_backward(Tensor grad, Tensor gate, Tensor up, bool need_gate, bool need_up) -> (Tensor, Tensor)",
+    schema="swiglu_backward(Tensor grad, Tensor gate, Tensor? up, bool need_up) -> (Tensor, Tensor)",
     launcher=_launch,
     fake=_fake,
     reference=reference,
     ledger=_ledger,
     promises=(
-        Promise(swiglu_backward_kernel, (1, 1, 1, 1, 1), threads=THREADS, load_bytes=16, occupancy=0.75),
+        Promise(swiglu_backward_kernel, (1, 1, 1, 1, 1), threads=THREADS, load_bytes=16, occupancy=1.0),
     ),
 )

@@ -1,19 +1,27 @@
-"""The page about the simulated GPU: its examples run and print what it says they print, its links lead somewhere."""
+"""The pages about kernels and the simulated GPU: examples run and print what they say, links lead somewhere."""
 
+import importlib.util
 import re
 import runpy
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "kernels" / "README.md"
-EXAMPLES = re.findall(
-    r"```python\n(.+?)```\n\n```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
-)
+FOLDER = Path(__file__).parents[2] / "kernels"
+PAGES = {
+    page: page.read_text(encoding="utf-8") for page in (FOLDER / "README.md", FOLDER / "simt" / "README.md")
+}
+EXAMPLES = [
+    example
+    for text in PAGES.values()
+    for example in re.findall(r"```python\n(.+?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+]
 
 
 @pytest.mark.parametrize(("code", "printed"), EXAMPLES)
 def test_example_prints_what_the_page_says(code, printed, tmp_path, capsys):
+    if "compiled" in code and importlib.util.find_spec("nvidia") is None:
+        pytest.skip("needs NVIDIA's compiler wheels")
     script = tmp_path / "example.py"  # a kernel needs a file to be read from, and its lines are the page's
     script.write_text(code, encoding="utf-8")
     runpy.run_path(str(script))
@@ -21,10 +29,10 @@ def test_example_prints_what_the_page_says(code, printed, tmp_path, capsys):
 
 
 def test_every_example_is_among_them():
-    text = PAGE.read_text(encoding="utf-8")
-    assert text.count("```python") == len(EXAMPLES) >= 2
+    assert sum(text.count("```python") for text in PAGES.values()) == len(EXAMPLES) >= 4
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)", PAGE.read_text(encoding="utf-8")):
-        assert (PAGE.parent / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", PAGES[page]):
+        assert (page.parent / target).exists(), target

@@ -1,4 +1,4 @@
-"""The loads and stores of `kernels.loads`: what the compiler makes machine code of is a step of ours here."""
+"""The accesses of `kernels.loads` and `kernels.shared`: what is machine code on a GPU is a step of ours here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from numba import types
 
-from kernels import loads
+from kernels import loads, shared
+from kernels.simt.language import declarations
 from kernels.simt.language.cooperation import Handler
 from kernels.simt.machine import vectors
 
@@ -60,10 +61,33 @@ def _store4(low: Any, target: str, expression: Any, arguments: list[str]) -> Non
     )
 
 
+def _take4(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
+    low.executes(low.line)
+    array, index, line = low.operand(arguments[0]), low.operand(arguments[1], types.intp), low.line
+    low.step(
+        target, lambda frame, lanes, machine: vectors.take4(machine, lanes, frame[array], frame[index], line)
+    )
+
+
+def _put4(low: Any, target: str, expression: Any, arguments: list[str]) -> None:
+    low.executes(low.line)
+    low.known[target] = None
+    array, index, line = low.operand(arguments[0]), low.operand(arguments[1], types.intp), low.line
+    values = [low.operand(argument, low.type(arguments[0]).dtype) for argument in arguments[2:]]
+    low.emit(
+        lambda frame, lanes, machine: vectors.put4(
+            machine, lanes, frame[array], frame[index], tuple(frame[value] for value in values), line
+        )
+    )
+
+
 HANDLERS: dict[Any, Handler] = {
     loads.real_of: _real_of,
     loads.load: _load,
     loads.store: _store,
     loads.load4: _load4,
     loads.store4: _store4,
+    shared.shared_array: declarations.shared,
+    shared.take4: _take4,
+    shared.put4: _put4,
 }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernels.loads import LANES, WIDEST
-from kernels.simt.hazards import Line
+from kernels.simt.hazards import Line, MisalignedAccess
 from kernels.simt.lanes import Lanes, Number
 from kernels.simt.machine import access
 from kernels.simt.machine.memory import View, Views, some
@@ -76,6 +76,22 @@ def store4(
             access.store(machine, mine_lanes.only(alone), one.only(alone), where, own[alone, lane], line)
 
 
+def take4(
+    machine: Any, lanes: Lanes, view: View | Views, index: Number, line: Line
+) -> tuple[np.ndarray, ...]:
+    """Four elements from `index` on, which must fit."""
+    _must_fit(machine, lanes, view, index, "reads", line)
+    return load4(machine, lanes, view, index, view.dtype.type(0), line)
+
+
+def put4(
+    machine: Any, lanes: Lanes, view: View | Views, index: Number, values: tuple[Number, ...], line: Line
+) -> None:
+    """Write four elements from `index` on, which must fit."""
+    _must_fit(machine, lanes, view, index, "writes", line)
+    store4(machine, lanes, view, index, values, line)
+
+
 def fits(view: View, index: np.ndarray) -> np.ndarray:
     """Whether four elements from `index` on are inside and begin where a vector access may: (count,)."""
     size = view.dtype.itemsize
@@ -99,6 +115,20 @@ def narrowed(numbers: Number, dtype: np.dtype) -> Number:
     bits = numbers.astype(np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.where(np.isnan(numbers), 0x7FC0, rounded).astype(np.uint16).view(np.int16)
+
+
+def _must_fit(
+    machine: Any, lanes: Lanes, view: View | Views, index: Number, action: str, line: Line
+) -> None:
+    index = lanes.spread(index)
+    for mine, one in _apart(lanes, view):
+        here, width = index[mine], min(LANES * one.dtype.itemsize, WIDEST)
+        if not fits(one, here).all():
+            machine.report(
+                MisalignedAccess, lanes.only(mine), ~fits(one, here), action, line, view,
+                lambda lane: f"{action} four elements of {one.name} from element {here[lane]} on at once; they must be "
+                f"inside and begin at a multiple of {width} bytes",
+            )  # fmt: skip
 
 
 def _apart(lanes: Lanes, view: View | Views) -> Iterator[tuple[np.ndarray, View]]:
