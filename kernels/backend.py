@@ -11,6 +11,7 @@ GPU uses that (`kernels.simt.simulated`).
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from typing import Any
 
 import numba.cuda
 import torch
+from numba.core.errors import NumbaPerformanceWarning
 
 __all__ = [
     "SIMULATING",
@@ -37,9 +39,8 @@ __all__ = [
 
 cuda: Any = numba.cuda  # its types speak of Python, not of what a kernel sees
 config: Any = numba.config  # its options are set while Numba starts
-SIMULATING = bool(
-    config.ENABLE_CUDASIM
-)  # NUMBA_ENABLE_CUDASIM=1: Numba's own simulator has replaced its compiler
+# whether NUMBA_ENABLE_CUDASIM=1 has put Numba's own simulator in the place of its compiler
+SIMULATING = bool(config.ENABLE_CUDASIM)
 gpu_kernel = cuda.jit  # lazy: no signature, so nothing is compiled until a launch
 Launcher = Callable[..., None]  # (kernel, grid, block, *arguments)
 
@@ -155,4 +156,6 @@ def _configured(
     kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], stream: int, device: torch.device
 ) -> Any:
     """`kernel` with its launch shape: setting one up costs as much as a small launch, so it is kept."""
-    return kernel[grid, block, cuda.external_stream(stream) if stream else cuda.default_stream()]
+    with warnings.catch_warnings():  # a small tensor makes a small grid, which is no mistake to warn of
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        return kernel[grid, block, cuda.external_stream(stream) if stream else cuda.default_stream()]

@@ -60,7 +60,9 @@ def take4(typing, array, index):
         values = []
         for part in _parts(context, builder, signature, arguments):
             vector = builder.load(part, align=WIDEST)
-            values += [builder.extract_element(vector, ir.IntType(32)(lane)) for lane in range(vector.type.count)]
+            values += [
+                builder.extract_element(vector, ir.IntType(32)(lane)) for lane in range(vector.type.count)
+            ]
         return context.make_tuple(builder, signature.return_type, values)
 
     return types.UniTuple(array.dtype, LANES)(array, types.intp), generate

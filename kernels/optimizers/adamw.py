@@ -104,13 +104,14 @@ def adamw_twin(addresses, sizes, first_tiles, tiles, numbers):  # (tensors, 4), 
     """All tensors' tiles are numbered through; `first_tiles` says at which number each tensor begins."""
     for tile in prange(tiles):
         tensor = np.searchsorted(first_tiles, tile, side="right") - 1
-        size = sizes[tensor]
-        param = carray(elements_at(addresses[tensor, 0], numbers[0]), size)
-        grad = carray(elements_at(addresses[tensor, 1], numbers[0]), size)
-        exp_avg = carray(elements_at(addresses[tensor, 2], numbers[0]), size)
-        exp_avg_sq = carray(elements_at(addresses[tensor, 3], numbers[0]), size)
         begin = (np.int64(tile) - first_tiles[tensor]) * TILE
-        for i in range(begin, min(begin + TILE, size)):
+        end = min(begin + TILE, sizes[tensor])
+        # slices rather than i from begin on: that i is not negative must be plain, or nothing is vectorized
+        param = carray(elements_at(addresses[tensor, 0], numbers[0]), end)[begin:]
+        grad = carray(elements_at(addresses[tensor, 1], numbers[0]), end)[begin:]
+        exp_avg = carray(elements_at(addresses[tensor, 2], numbers[0]), end)[begin:]
+        exp_avg_sq = carray(elements_at(addresses[tensor, 3], numbers[0]), end)[begin:]
+        for i in range(param.size):
             param[i], exp_avg[i], exp_avg_sq[i] = cpu_stepped(
                 param[i], grad[i], exp_avg[i], exp_avg_sq[i], numbers
             )

@@ -11,9 +11,10 @@ Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-Weighted Linear Units, arXiv 170
 import math
 from typing import Any
 
+from numba.extending import register_jitable
+
 from kernels.backend import device_function
-from kernels.fastmath import exp
-from kernels.twin import jitable
+from kernels.fastmath import EXACT_ORDER, exp
 
 
 def formulas(exp: Any) -> tuple[Any, ...]:
@@ -32,4 +33,5 @@ def formulas(exp: Any) -> tuple[Any, ...]:
 
 
 gpu_silu, gpu_silu_and_slope = map(device_function, formulas(math.exp))
-cpu_silu, cpu_silu_and_slope = map(jitable, formulas(exp))
+# in exact order: the slope has the same bits whether or not the value is wanted too
+cpu_silu, cpu_silu_and_slope = map(register_jitable(**EXACT_ORDER), formulas(exp))

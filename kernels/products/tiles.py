@@ -2,9 +2,9 @@
 
 Of C = A B a block of 256 threads computes a tile of 64 by 64 numbers (or 128 by 128). It walks along the depth in steps
 of 16: all threads bring a tile of A and one of B to shared memory, wait, multiply, wait. So an element of A comes from
-memory once for 64 columns, not once for each. The threads stand 16 by 16, and each keeps 4 by 4 sums in registers: for
-one step in depth it takes 4 numbers of each tile from shared memory and multiplies each with each. That is a shared load
-of 16 bytes for 8 multiply-adds; with 8 by 8 sums, in a tile of 128 by 128, for 16.
+memory once for 64 columns, not once for each. The threads stand 16 by 16, and each keeps 4 by 4 sums in registers: at
+each step in depth it takes 4 numbers of each tile from shared memory and multiplies each with each, two loads of 16
+bytes for 16 multiply-adds; with 8 by 8 sums, in a tile of 128 by 128, four for 64.
 
 A kernel uses it like this (`row` and `column` are where its tile of C begins; a matrix may end anywhere):
 
@@ -23,9 +23,9 @@ A kernel uses it like this (`row` and `column` are where its tile of C begins; a
 - A tile in shared memory lies with the depth along its first axis, so that the 4 numbers of a thread are neighbors. It
   is 4 wider than it need be: a transposed fill then writes to 32 different banks, and rows still begin at 16 bytes.
   Its first axis may be any multiple of 16, its second 64 n + 4.
-- `sums` may be (4 n, 4 m) for tiles of 64 n rows and 64 m columns. The sums in rows 4 i to 4 i + 3 belong to rows
-  64 i + down() to 64 i + down() + 3 of the tile, columns alike with across(). All loops have constant lengths: the compiler
-  unrolls them, and the sums stay in registers.
+- `sums` may be (4 n, 4 m), n and m at most 2, for tiles of 64 n rows and 64 m columns. sums[i, j] belongs to row
+  place(down(), i) and column place(across(), j) of the tile. All loops have constant lengths: the compiler unrolls
+  them, and the sums stay in registers.
 - The 16 threads that share rows are half a warp, in the order of their columns: a maximum or a sum over a row of the
   tile is four shuffles (distances 8, 4, 2, 1) away.
 - A kernel that makes its numbers itself (quantized weights, pixels under a filter) fills its tile itself: tile[k, i].
@@ -61,6 +61,7 @@ def down():
 
 @device_function
 def clear(sums):
+    """All sums to zero."""
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             sums[i, j] = type(sums[i, j])(0)
@@ -126,6 +127,4 @@ def store_tile(out, row, column, sums):
         if below < out.shape[0]:
             for j in range(0, sums.shape[1], 4):
                 beside = column + place(across(), j)
-                store4(
-                    out[below], beside, sums[i, j], sums[i, j + 1], sums[i, j + 2], sums[i, j + 3]
-                )
+                store4(out[below], beside, sums[i, j], sums[i, j + 1], sums[i, j + 2], sums[i, j + 3])

@@ -117,18 +117,17 @@ def narrowed(numbers: Number, dtype: np.dtype) -> Number:
     return np.where(np.isnan(numbers), 0x7FC0, rounded).astype(np.uint16).view(np.int16)
 
 
-def _must_fit(
-    machine: Any, lanes: Lanes, view: View | Views, index: Number, action: str, line: Line
-) -> None:
+def _must_fit(machine: Any, lanes: Lanes, view: View | Views, index: Number, action: str, line: Line) -> None:
+    """Report the lanes whose four elements are not all inside, or begin where no vector access may."""
     index = lanes.spread(index)
     for mine, one in _apart(lanes, view):
-        here, width = index[mine], min(LANES * one.dtype.itemsize, WIDEST)
-        if not fits(one, here).all():
+        together = fits(one, index[mine])
+        if not together.all():
+            width = min(LANES * one.dtype.itemsize, WIDEST)
+            text = f"{action} four elements of {one.name} at once; begin at a multiple of {width} bytes, and end inside"
             machine.report(
-                MisalignedAccess, lanes.only(mine), ~fits(one, here), action, line, view,
-                lambda lane: f"{action} four elements of {one.name} from element {here[lane]} on at once; they must be "
-                f"inside and begin at a multiple of {width} bytes",
-            )  # fmt: skip
+                MisalignedAccess, lanes.only(mine), ~together, action, line, one, lambda lane, text=text: text
+            )
 
 
 def _apart(lanes: Lanes, view: View | Views) -> Iterator[tuple[np.ndarray, View]]:

@@ -179,3 +179,14 @@ def test_torch_compile_traces_whole(case):
     found = [*outputs, *gradients(outputs, inputs)]
     assert all(torch.equal(a, b) for a, b in zip(found, everything(case, inputs), strict=True))
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_autocast_gives_the_dtypes_that_torch_gives(case, dtype):
+    inputs = case.inputs(case.tiny[0], dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, torchs = case.ours(*inputs), case.torchs(*inputs)
+    assert [output.dtype for output in ours] == [output.dtype for output in torchs]
+    if learned(inputs):
+        found = gradients(ours, inputs)
+        assert [gradient.dtype for gradient in found] == [tensor.dtype for tensor in learned(inputs)]

@@ -1,0 +1,149 @@
+"""What this package set out to reach, each goal with what a run says about it. Information: a goal missed fails nothing.
+
+The goals are for float32 and for the sizes that they name; a run without those says "not measured".
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from kernels.bench.result import Result
+from kernels.bench.rivals import COMPILED, EAGER, OURS
+from kernels.bench.summary import mean_speedup
+
+SMALL, LARGE = 128, 4096
+Results = Sequence[Result]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that should be at least, or at most, so much."""
+
+    text: str
+    device: str
+    measured: Callable[[Results], float | None]
+    least: float | None = None
+    most: float | None = None
+
+    def verdict(self, results: Results) -> str:
+        """A line: met or missed, the figure and the bound."""
+        value = self.measured(results)
+        bound = f"≥ {self.least:g}" if self.most is None else f"≤ {self.most:g}"
+        if value is None:
+            return f"not measured     ({bound})  {self.text}"
+        met = (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+        return f"{'met' if met else 'MISSED':6}  {value:8.3g}  ({bound})  {self.text}"
+
+
+def verdicts(results: Results) -> list[str]:
+    """What a run in float32 says of the goals for its device; nothing for other dtypes."""
+    results = [result for result in results if result.dtype == torch.float32]
+    if not results:
+        return []
+    device = torch.device(results[0].timing.device).type
+    return [goal.verdict(results) for goal in GOALS if goal.device == device]
+
+
+def _mean(size: int, backward: bool, rival: str) -> Callable[[Results], float | None]:
+    def measured(results: Results) -> float | None:
+        return mean_speedup((r for r in results if (r.size, r.backward) == (size, backward)), rival)
+
+    return measured
+
+
+def _lowest(
+    figure: Callable[[Result], float | None],
+    kinds: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
+    size: int = LARGE,
+    backward: bool = False,
+) -> Callable[[Results], float | None]:
+    """The lowest figure among results of these kinds, or of these cases, at a size."""
+
+    def measured(results: Results) -> float | None:
+        chosen = [
+            result
+            for result in results
+            if (result.size, result.backward) == (size, backward)
+            and (result.case.kind in kinds or result.case.name in names)
+        ]
+        return min(_known(map(figure, chosen)), default=None)
+
+    return measured
+
+
+def _known(figures: Iterable[float | None]) -> list[float]:
+    return [figure for figure in figures if figure is not None]
+
+
+def _over_eager(result: Result) -> float | None:
+    return result.speedup(EAGER)
+
+
+def _over_compiled(result: Result) -> float | None:
+    return result.speedup(COMPILED)
+
+
+def _longest_launch(results: Results) -> float | None:
+    forward = (result for result in results if result.size == SMALL and not result.backward)
+    return max((1e6 * result.launches[OURS] for result in forward if result.launches), default=None)
+
+
+def _means(size: int, rival: str, least: float) -> tuple[Goal, ...]:
+    return tuple(
+        Goal(
+            f"speed over {rival} at {size}, {passes}: geometric mean of the memory-bound cases",
+            "cpu",
+            _mean(size, backward, rival),
+            least,
+        )
+        for backward, passes in ((False, "forward"), (True, "forward and backward"))
+    )
+
+
+BY_ROWS = ("elementwise", "rows")
+GOALS = (
+    *_means(LARGE, EAGER, 2.0),
+    *_means(LARGE, COMPILED, 1.2),
+    *_means(SMALL, EAGER, 1.0),
+    Goal(
+        "share of copy bandwidth, lowest of the elementwise cases",
+        "cpu",
+        _lowest(Result.share_of_copy, kinds=("elementwise",)),
+        0.7,
+    ),
+    Goal(
+        "linear_cross_entropy: peak memory over torch eager's, forward and backward",
+        "cpu",
+        _lowest(Result.memory_ratio, names=("linear_cross_entropy",), backward=True),
+        most=0.25,
+    ),
+    Goal(
+        "csr_matmul: speed over torch's, lower of two densities",
+        "cpu",
+        _lowest(_over_eager, names=("csr_matmul 1%", "csr_matmul 10%")),
+        1.0,
+    ),
+    Goal("int8_linear: speed over float32, one row", "cpu", _lowest(_over_eager, names=("int8_linear",)), 2.5),
+    Goal(
+        "share of copy bandwidth, lowest of elementwise cases, norms and softmax",
+        "cuda",
+        _lowest(Result.share_of_copy, kinds=BY_ROWS),
+        0.9,
+    ),
+    Goal(
+        "add_rms_norm and swiglu: speed over torch eager, lower of two",
+        "cuda",
+        _lowest(_over_eager, names=("add_rms_norm", "swiglu")),
+        2.5,
+    ),
+    Goal(
+        "elementwise cases, norms and softmax: speed over torch.compile, lowest",
+        "cuda",
+        _lowest(_over_compiled, kinds=BY_ROWS),
+        1.0,
+    ),
+    Goal("microseconds to launch, longest forward call", "cuda", _longest_launch, most=10.0),
+    Goal("matmul: speed over cuBLAS", "cuda", _lowest(_over_eager, names=("matmul",)), 0.6),
+)

@@ -1,0 +1,63 @@
+"""Mean and standard deviation of a row that keep their digits however far the row lies from zero.
+
+The shortcut mean(x²) − mean(x)² subtracts two large numbers that are nearly alike, and can leave nothing. So can
+x − mean(x), more quietly: around 10 000 neighboring float32 numbers are 0.001 apart, the mean is rounded to one of
+them, and a row with deviation 1 comes out wrong by up to 0.0005, thousands of roundings.
+
+So numbers are measured from the row's first one, the *origin* o: x − o is exact for numbers of like size. With the
+offset e = mean(x − o), the mean is o + e, but the two are never added:
+
+    x − mean = (x − o) − e,      σ² = mean(((x − o) − e)²).
+
+A second pass over the row, which is in cache by then, takes the squares. One pass would do with Welford's updating, for
+a division with every element and three numbers to combine between threads instead of one. Where the origin is itself
+far out, the others lose digits beside it, but then σ ≥ |o − mean|/√n: in units of σ the loss is at most √n roundings.
+
+Source: T. Chan, G. Golub, R. LeVeque, Algorithms for Computing the Sample Variance, The American Statistician 37, 1983,
+sections 2 (two passes) and 3 (shifted data).
+"""
+
+import math
+
+from numba.extending import register_jitable
+
+from kernels.backend import cuda, device_function
+from kernels.fastmath import EXACT_ORDER
+from kernels.lanes import block_sum
+from kernels.loads import load, load4
+
+
+@device_function
+def deviations4(row, column, origin, offset):
+    """x − mean for four elements of a row; beyond its end, −offset."""
+    a, b, c, d = load4(row, column, origin)
+    return (a - origin) - offset, (b - origin) - offset, (c - origin) - offset, (d - origin) - offset
+
+
+@device_function
+def gpu_moments(row, eps):
+    """Origin, offset and 1/√(σ² + ε) of a row, found by all threads of a block together."""
+    zero = type(eps)(0)
+    first, step, width = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x, type(eps)(row.shape[0])
+    origin = load(row, 0) if row.shape[0] else zero
+    total, squares = zero, zero
+    for column in range(first, row.shape[0], step):
+        a, b, c, d = deviations4(row, column, origin, zero)
+        total += a + b + c + d
+    offset = block_sum(total) / width
+    for column in range(first, row.shape[0], step):
+        a, b, c, d = load4(row, column, origin + offset)
+        squares += a * a + b * b + c * c + d * d
+    return origin, offset, type(eps)(1) / math.sqrt(block_sum(squares) / width + eps)
+
+
+@register_jitable(**EXACT_ORDER)
+def deviation(x, origin, offset):
+    """x − mean, in this order: a compiler that may reorder subtracts origin + offset, rounded, at once."""
+    return (x - origin) - offset
+
+
+@register_jitable(**EXACT_ORDER)
+def cpu_moments(row, eps):
+    """The same, by one core."""
+    pass
