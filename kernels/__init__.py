@@ -7,6 +7,7 @@ must move and the FLOPs it computes, beside those of the unfused operations it r
 from kernels.catalog import ledger
 from kernels.ledger import Ledger
 from kernels.norms import add_rms_norm, rms_norm
+from kernels.optimizers import adamw_step
 from kernels.pointwise import bias_gelu, swiglu
 
-__all__ = ["Ledger", "add_rms_norm", "bias_gelu", "ledger", "rms_norm", "swiglu"]
+__all__ = ["Ledger", "adamw_step", "add_rms_norm", "bias_gelu", "ledger", "rms_norm", "swiglu"]

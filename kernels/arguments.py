@@ -65,6 +65,15 @@ def follow_autocast(tensors: tuple[Tensor, ...], weight: Tensor | None) -> tuple
     return (*(tensor.to(widest) for tensor in tensors), weight)
 
 
+def multiplied_under_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """`tensors` as torch.autocast, where it is on, would have them multiplied: in its half type, unless float64."""
+    device = tensors[0].device.type
+    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+        return tensors
+    half = torch.get_autocast_dtype(device)
+    return tuple(tensor if tensor.dtype == torch.float64 else tensor.to(half) for tensor in tensors)
+
+
 def check_eps(eps: float | None, x: Tensor) -> float:
     """eps as a float; None is the machine epsilon of the dtype of sums, which is what torch takes."""
     if eps is None:

@@ -28,7 +28,9 @@ FLOORS = [
 ]
 # programs that stand on top of their package
 EXCEPTIONS = {
-    ("kernels.bench", "workbench.profiling"),  # the timer, for `python -m kernels.bench`
+    ("kernels.bench.race", "workbench.profiling"),  # the timer, for `python -m kernels.bench`
+    ("kernels.bench.result", "workbench.profiling"),
+    ("kernels.bench.plot", "workbench.drawing"),  # the house style
 }
 
 

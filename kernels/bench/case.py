@@ -47,10 +47,14 @@ class Case:
     torch: Call
     variant: str = ""  # which of several cases of one operation: "causal"
     options: Mapping[str, Any] = field(default_factory=dict)  # keyword arguments of our operation
-    theirs: Callable[..., Arguments] = lambda *inputs: inputs  # the same inputs as torch takes them, made once
+    theirs: Callable[..., Arguments] = lambda *inputs: (
+        inputs
+    )  # the same inputs as torch takes them, made once
     others: Mapping[str, Call] = field(default_factory=dict)  # further ways to write it in torch
     liger: Callable[[Any], Call] | None = None  # given liger_kernel.transformers.functional
-    kind: Literal["elementwise", "rows", "other"] = "other"  # "rows": each result needs a whole row (norms, softmax)
+    kind: Literal["elementwise", "rows", "other"] = (
+        "other"  # "rows": each result needs a whole row (norms, softmax)
+    )
     trains: bool = True  # whether it is also timed with its backward pass
     without_gradient: tuple[int, ...] = ()  # places of floating-point inputs that need none
     in_place: bool = False  # overwrites its inputs and makes nothing new
@@ -60,13 +64,9 @@ class Case:
     def name(self) -> str:
         return f"{self.operation} {self.variant}".rstrip()
 
-    def ours(self, *inputs: Any) -> Any:
-        """Our operation with this case's options."""
-        return getattr(kernels, self.operation)(*inputs, **self.options)
-
     @property
-    def our_call(self) -> Call:
-        """The same without a step in between, for timing."""
+    def ours(self) -> Call:
+        """Our operation with this case's options."""
         function = getattr(kernels, self.operation)
         return partial(function, **self.options) if self.options else function
 

@@ -1,16 +1,16 @@
-"""What this package set out to reach, each goal with what a run says about it. Information: a goal missed fails nothing.
+"""What this package set out to reach, and what a run says of each goal. Information: a goal missed fails nothing.
 
 The goals are for float32 and for the sizes that they name; a run without those says "not measured".
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from kernels.bench.result import Result
 from kernels.bench.rivals import COMPILED, EAGER, OURS
-from kernels.bench.summary import mean_speedup
+from kernels.bench.summary import counts, mean_speedup
 
 SMALL, LARGE = 128, 4096
 Results = Sequence[Result]
@@ -22,18 +22,19 @@ class Goal:
 
     text: str
     device: str
-    measured: Callable[[Results], float | None]
+    measured: Callable[[Results], tuple[float, str] | None]  # the figure, and whose it is
     least: float | None = None
     most: float | None = None
 
     def verdict(self, results: Results) -> str:
         """A line: met or missed, the figure and the bound."""
-        value = self.measured(results)
         bound = f"≥ {self.least:g}" if self.most is None else f"≤ {self.most:g}"
-        if value is None:
-            return f"not measured     ({bound})  {self.text}"
+        found = self.measured(results)
+        if found is None:
+            return f"not measured          {bound:8}{self.text}"
+        value, whose = found
         met = (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
-        return f"{'met' if met else 'MISSED':6}  {value:8.3g}  ({bound})  {self.text}"
+        return f"{'met' if met else 'MISSED':12}{value:8.3g}  {bound:8}{self.text} ({whose})"
 
 
 def verdicts(results: Results) -> list[str]:
@@ -45,9 +46,16 @@ def verdicts(results: Results) -> list[str]:
     return [goal.verdict(results) for goal in GOALS if goal.device == device]
 
 
-def _mean(size: int, backward: bool, rival: str) -> Callable[[Results], float | None]:
-    def measured(results: Results) -> float | None:
-        return mean_speedup((r for r in results if (r.size, r.backward) == (size, backward)), rival)
+def _mean(size: int, backward: bool, rival: str) -> Callable[[Results], tuple[float, str] | None]:
+    def measured(results: Results) -> tuple[float, str] | None:
+        chosen = [
+            result
+            for result in results
+            if counts(result) and (result.size, result.backward) == (size, backward)
+            if result.speedup(rival) is not None
+        ]
+        mean = mean_speedup(chosen, rival)
+        return None if mean is None else (mean, f"{len(chosen)} cases")
 
     return measured
 
@@ -56,25 +64,21 @@ def _lowest(
     figure: Callable[[Result], float | None],
     kinds: tuple[str, ...] = (),
     names: tuple[str, ...] = (),
-    size: int = LARGE,
     backward: bool = False,
-) -> Callable[[Results], float | None]:
-    """The lowest figure among results of these kinds, or of these cases, at a size."""
+) -> Callable[[Results], tuple[float, str] | None]:
+    """The lowest figure among the large results of these kinds, or of these cases."""
 
-    def measured(results: Results) -> float | None:
-        chosen = [
-            result
+    def measured(results: Results) -> tuple[float, str] | None:
+        figures = [
+            (value, result.case.name)
             for result in results
-            if (result.size, result.backward) == (size, backward)
+            if (result.size, result.backward) == (LARGE, backward)
             and (result.case.kind in kinds or result.case.name in names)
+            and (value := figure(result)) is not None
         ]
-        return min(_known(map(figure, chosen)), default=None)
+        return min(figures, default=None)
 
     return measured
-
-
-def _known(figures: Iterable[float | None]) -> list[float]:
-    return [figure for figure in figures if figure is not None]
 
 
 def _over_eager(result: Result) -> float | None:
@@ -85,9 +89,9 @@ def _over_compiled(result: Result) -> float | None:
     return result.speedup(COMPILED)
 
 
-def _longest_launch(results: Results) -> float | None:
-    forward = (result for result in results if result.size == SMALL and not result.backward)
-    return max((1e6 * result.launches[OURS] for result in forward if result.launches), default=None)
+def _longest_launch(results: Results) -> tuple[float, str] | None:
+    small = (result for result in results if result.launches and result.size == SMALL and not result.backward)
+    return max(((1e6 * result.launches[OURS], result.case.name) for result in small), default=None)
 
 
 def _means(size: int, rival: str, least: float) -> tuple[Goal, ...]:
@@ -125,7 +129,9 @@ GOALS = (
         _lowest(_over_eager, names=("csr_matmul 1%", "csr_matmul 10%")),
         1.0,
     ),
-    Goal("int8_linear: speed over float32, one row", "cpu", _lowest(_over_eager, names=("int8_linear",)), 2.5),
+    Goal(
+        "int8_linear: speed over float32, one row", "cpu", _lowest(_over_eager, names=("int8_linear",)), 2.5
+    ),
     Goal(
         "share of copy bandwidth, lowest of elementwise cases, norms and softmax",
         "cuda",

@@ -30,7 +30,10 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--repeats: expected at least 3, got {options.repeats}")
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler would write two lines for every use
     conditions = Conditions(
-        "cuda" if torch.cuda.is_available() else "cpu", DTYPES[options.dtype], options.threads, options.repeats
+        "cuda" if torch.cuda.is_available() else "cpu",
+        DTYPES[options.dtype],
+        options.threads,
+        options.repeats,
     )
     chosen = [case for case in CASES.values() if options.op in (None, case.operation)]
     passes = (False,) if options.forward_only else (False, True)
@@ -87,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         help="threads of every rival; 1 is steadiest on a busy machine",
     )
     parser.add_argument("--repeats", type=int, default=20, help="rounds (20); fewer where a call is long")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of all real numbers (float32)")
+    parser.add_argument(
+        "--dtype", choices=list(DTYPES), default="float32", help="of all real numbers (float32)"
+    )
     parser.add_argument("--forward-only", action="store_true", help="leave the backward passes out")
     return parser
 

@@ -1,10 +1,10 @@
 """One race: an operation at one size against its rivals and a copy.
 
-Fair means: rivals take turns round by round, each allocates its own result in every call, all get the same inputs, made
-once. A copy of as many bytes as the operation's ledger has takes its turns too, into a new tensor (into an old one where
-the operation works in place): "% of copy" says how near a rival comes to the speed at which this machine makes a new
-tensor out of an old one. For a large tensor most of that can be the system handing out fresh memory, page by page (seen
-on Linux: 3.6 GB/s with fresh pages, 25 without); a small one stays in the cache, as its rivals do.
+Fair means: rivals take turns round by round, each allocates its own result in every call, all get the same inputs,
+made once. A copy of as many bytes as the operation's ledger has takes its turns too, into a new tensor (into an old one
+where the operation works in place): "% of copy" says how near a rival comes to the speed at which this machine makes a
+new tensor out of an old one. For a large tensor most of that can be the system handing out fresh memory, page by page
+(seen on Linux: 3.6 GB/s with fresh pages, 25 without); a small one stays in the cache, as its rivals do.
 `THP_MEM_ALLOC_ENABLE=1`, a variable of torch's own, lets all rivals alike have their memory in pages of 2 MB: what is
 left then is more of the operation and less of the system.
 

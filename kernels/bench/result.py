@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from kernels.bench.case import Case
-from kernels.bench.rivals import COMPILED, EAGER, OURS
+from kernels.bench.rivals import EAGER, OURS
 from kernels.bench.work import Work
 from workbench.profiling.timing import Timing
 
@@ -37,13 +37,20 @@ class Result:
         return "forward and backward" if self.backward else "forward"
 
     @property
+    def dtype_name(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
     def rivals(self) -> list[str]:
         """Everyone but the copy, ours first."""
         return [name for name in self.timing.samples if name != COPY]
 
+    def took_part(self, rival: str) -> bool:
+        return rival in self.timing.samples
+
     def speedup(self, rival: str) -> float | None:
         """How many times as fast as a rival ours is; None if it took no part."""
-        return self.timing.ratio(rival, OURS) if rival in self.timing.samples else None
+        return self.timing.ratio(rival, OURS) if self.took_part(rival) else None
 
     def share_of_copy(self, rival: str = OURS) -> float:
         """The bandwidth of a rival over that of the copy, which moves as many bytes."""
@@ -64,7 +71,7 @@ class Result:
             "operation": self.case.operation,
             "variant": self.case.variant,
             "size": self.size,
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": self.dtype_name,
             "passes": self.passes,
             "rival": rival,
             "seconds": seconds,
@@ -87,11 +94,10 @@ class Result:
 
     def __str__(self) -> str:
         copy = self.work.bytes / self.timing.median(COPY) / 1e9
-        dtype = str(self.dtype).removeprefix("torch.")
         bound = "memory" if self.work.memory_bound else "arithmetic"
         return "\n".join(
             [
-                f"{self.case.name} {self.size}, {dtype}, {self.passes}: {self.work.bytes / MEGABYTE:.3g} MB"
+                f"{self.case.name} {self.size}, {self.dtype_name}, {self.passes}: {self.work.bytes / MEGABYTE:.3g} MB"
                 f" (unfused {self.work.unfused_bytes / MEGABYTE:.3g}), bound by {bound}; a copy moves {copy:.3g} GB/s",
                 *map(self._line, self.rows()),
                 *(f"  {name} is left out: {reason}" for name, reason in self.left_out.items()),

@@ -35,7 +35,7 @@ def rivals(case: Case, size: int, backward: bool, draw: Draw) -> Rivals:
     theirs = case.theirs(*inputs)
     inputs, theirs = (_leaves(case, arguments, backward) for arguments in (inputs, theirs))
     gradients = _gradients(case, inputs) if backward else None
-    found = Rivals({OURS: bind(case.our_call, inputs, gradients)})
+    found = Rivals({OURS: bind(case.ours, inputs, gradients)})
     found.calls[OURS]()
     torch.compiler.reset()
     compiled = torch.compile(case.torch, dynamic=False)

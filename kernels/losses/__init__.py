@@ -1,5 +1,8 @@
 """Losses over classes: what a row of logits says about the one class that is right."""
 
-OPERATIONS = ()
+from kernels.losses.cross_entropy import cross_entropy, cross_entropy_operation
+from kernels.losses.cross_entropy_backward import cross_entropy_backward_operation
 
-__all__ = ["OPERATIONS"]
+OPERATIONS = (cross_entropy_operation, cross_entropy_backward_operation)
+
+__all__ = ["OPERATIONS", "cross_entropy"]

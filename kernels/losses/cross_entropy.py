@@ -1,21 +1,18 @@
 """Cross-entropy in one pass over the logits: −log of the probability that softmax gives the right class.
 
-For a row of logits z over K classes with target t, and m = max z:
+The formula is in row.py. Its two sums run over a row, and the sum of exponentials is relative to the row's maximum m,
+which is known only at the row's end. On a GPU the *online* form carries both along: when a larger logit comes, the sum
+so far is multiplied by exp(m − m′). A CPU reads a row twice, the second time from its cache.
 
-    loss = log Σ exp(z − m) − (z_t − m),
+Neither exponentials nor probabilities go to memory. Kept for the backward pass are m and Σ exp(z − m) of each row, and
+how many rows are in the mean. (m + log Σ would be one number a row, but beside a large m the logarithm loses its
+digits: at logits near 10⁴ a softmax computed from it is off by a thousandth.)
 
-and with label smoothing ε, where the right class has 1 − ε of the target's weight and all classes share the rest,
+Ledger for n logits of s bytes in r rows: fused reads the logits and 8-byte targets once, ns + 8r bytes, and writes two
+numbers a row and the loss. In plain torch maximum, difference, exponential, sum and choosing the right class move
+7ns bytes and more for the rows.
 
-    loss = log Σ exp(z − m) − (1 − ε)(z_t − m) − ε mean(z − m).
-
-Neither exponentials nor probabilities are written. What the backward pass cannot cheaply have again is kept: m and
-Σ exp(z − m) for each row (see logsumexp.py), and the number of rows in the mean.
-
-Ledger for n logits of s bytes in r rows: fused reads logits and targets once and writes 8 bytes a row beside the loss,
-ns + 16r; unfused, with the row's maximum, difference, exponentials and sum passing through memory, (6n + …)s.
-
-Source: C. Szegedy et al., Rethinking the Inception Architecture, arXiv 1512.00567, section 7 (label smoothing);
-M. Milakov, N. Gimelshein, Online normalizer calculation for softmax, arXiv 1805.02867.
+Source: M. Milakov, N. Gimelshein, Online normalizer calculation for softmax, arXiv 1805.02867, algorithm 3.
 """
 
 import math
@@ -26,17 +23,239 @@ from numba import prange
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import as_real, as_rows, check_input, rounded, sums_dtype, widened
+from kernels.arguments import as_real, as_rows, check_input, sums_dtype, widened
 from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
 from kernels.fastmath import exp
-from kernels.lanes import MAX_THREADS, block_sum
+from kernels.lanes import MAX_THREADS, block_max, block_sum
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load, load4, real_of
 from kernels.losses.cross_entropy_backward import cross_entropy_backward_operation
-from kernels.losses.logsumexp import absorb4, block_merged
-from kernels.losses.reduction import REDUCING, counted_rows, reduced, reducing_steps
-from kernels.losses.targets import check_options, check_target, loss_dtype
+from kernels.losses.reduction import (
+    REDUCING,
+    imagined,
+    in_dtype_of,
+    reduced,
+    reduced_in_torch,
+    reducing_steps,
+)
+from kernels.losses.row import cpu_row_loss, gpu_row_loss
+from kernels.losses.targets import TARGET, census, check_options, check_target, refuse_targets
 from kernels.op import Gradient, Operation
 from kernels.promises import Promise, sums
 from kernels.row_max import row_max
 from kernels.twin import twin
+
+
+def reference(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same in plain torch: the loss, (2, ...) maxima and sums of exponentials, a mean's divisor."""
+    wide = widened(logits)
+    largest = wide.detach().amax(-1)
+    shifted = wide - largest.unsqueeze(-1)
+    total = shifted.exp().sum(-1)
+    ignored = target == ignore_index
+    right = shifted.gather(-1, target.masked_fill(ignored, 0).unsqueeze(-1)).squeeze(-1)
+    losses = total.log() - right * (1 - label_smoothing)
+    if label_smoothing > 0:
+        losses = losses - shifted.mean(-1) * label_smoothing
+    loss, count = reduced_in_torch(losses.masked_fill(ignored, 0), ignored, reduction)
+    return loss, torch.stack((largest, total.detach())), count
+
+
+@gpu_kernel
+def cross_entropy_kernel(logits, target, losses, normalizers, ignore_index, smoothing, lowest):
+    """A block takes a row at a time; maxima start at the lowest finite number, as −inf − −inf would be NaN."""
+    real = real_of(logits)
+    first, step, classes = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x, logits.shape[1]
+    for row in range(cuda.blockIdx.x, logits.shape[0], cuda.gridDim.x):
+        chosen = target[row]
+        m, exponentials, distances, loss = lowest, real(0), real(0), real(0)
+        if chosen != ignore_index:
+            right = load(logits[row], chosen) if 0 <= chosen < classes else real(math.nan)
+            anchor = right if right > lowest else real(0)
+            for column in range(first, classes, step):
+                a, b, c, d = load4(logits[row], column, -real(math.inf))
+                before, m = m, max(max(m, max(a, b)), max(c, d))
+                exponentials *= math.exp(before - m)
+                exponentials += math.exp(a - m) + math.exp(b - m) + math.exp(c - m) + math.exp(d - m)
+                if smoothing > real(0):
+                    distances += a - anchor
+                    distances += b - anchor if column + 1 < classes else real(0)
+                    distances += c - anchor if column + 2 < classes else real(0)
+                    distances += d - anchor if column + 3 < classes else real(0)
+            before, m = m, block_max(m)
+            exponentials = block_sum(exponentials * math.exp(before - m))
+            distances = block_sum(distances)
+            loss = gpu_row_loss(m, exponentials, right, anchor, distances / real(classes), smoothing)
+        if cuda.threadIdx.x == 0:
+            losses[row], normalizers[0, row], normalizers[1, row] = loss, m, exponentials
+
+
+@twin
+def cross_entropy_twin(logits, target, losses, normalizers, loss, count, ignore_index, smoothing, mean):
+    """loss: (1,), the sum of the losses or their mean; count: (1,), the rows in it, or −1 for a wrong target."""
+    real = logits.dtype.type
+    classes = logits.shape[1]
+    valid = census(target, classes, ignore_index)
+    count[0] = valid
+    if valid < 0:
+        return
+    for row in prange(logits.shape[0]):
+        m, exponentials, distances, losses[row] = real(0), real(0), real(0), real(0)
+        chosen = target[row]
+        if chosen != ignore_index:
+            m = row_max(logits[row])
+            for column in range(classes):
+                distance = logits[row, column] - m
+                exponentials += exp(distance)
+                distances += distance
+            right = logits[row, chosen]
+            losses[row] = cpu_row_loss(m, exponentials, right, m, real(distances / classes), smoothing)
+        normalizers[0, row], normalizers[1, row] = m, exponentials
+    loss[0] = losses.sum() / (valid if mean else 1)
+
+
+def _launch(
+    logits: Tensor, target: Tensor, ignore_index: int, label_smoothing: float, reduction: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    real, device = sums_dtype(logits.dtype), logits.device
+    losses = torch.empty(target.shape, dtype=real, device=device)
+    normalizers = torch.empty((2, *target.shape), dtype=real, device=device)
+    target = target.contiguous().view(-1)
+    if runs_on_gpu(logits):
+        rows = as_rows(logits.contiguous())
+        tensors = rows, target, losses.view(-1), normalizers.view(2, -1)
+        numbers = as_real(label_smoothing, rows), as_real(torch.finfo(real).min, rows)
+        launch(cross_entropy_kernel, *row_grid(rows, MAX_THREADS), *tensors, ignore_index, *numbers)
+        loss, count = reduced(losses, target, ignore_index, reduction)
+        return loss, normalizers, count
+    rows, mean = as_rows(widened(logits)), reduction == "mean"
+    loss, count = torch.empty(1, dtype=real), torch.empty(1, dtype=real)
+    tensors = rows, target, losses.view(-1), normalizers.view(2, -1), loss, count
+    cross_entropy_twin(*tensors, ignore_index, as_real(label_smoothing, rows), mean)
+    if count.item() < 0:
+        refuse_targets(target, logits.shape[-1], ignore_index)
+    return (
+        losses if reduction == "none" else loss.view(()),
+        normalizers,
+        count.view(()) if mean else count.new_empty(0),
+    )
+
+
+def _fake(
+    logits: Tensor, target: Tensor, ignore_index: int, label_smoothing: float, reduction: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    normalizers = logits.new_empty((2, *target.shape), dtype=sums_dtype(logits.dtype))
+    loss, count = imagined(normalizers[0], reduction)
+    return loss, normalizers, count
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    logits, target, ctx.ignore_index, ctx.label_smoothing, _ = inputs
+    _, normalizers, count = output
+    ctx.save_for_backward(logits, target, normalizers, count)
+    ctx.mark_non_differentiable(normalizers, count)
+    ctx.set_materialize_grads(False)
+
+
+def _backward(ctx: Any, grad: Tensor, *unused: None) -> tuple[Tensor | None, ...]:
+    options = ctx.ignore_index, ctx.label_smoothing
+    grad_logits = cross_entropy_backward_operation(grad, *ctx.saved_tensors, *options)
+    return grad_logits, None, None, None, None
+
+
+def losing_steps(
+    logits: Tensor, target: Tensor, label_smoothing: float, reduction: str
+) -> tuple[Ledger, ...]:
+    """The unfused chain from logits to the loss."""
+    n, rows, real = logits.numel(), target.numel(), sums_dtype(logits.dtype)
+    full, row = imagine(logits, *logits.shape, dtype=real), imagine(logits, *target.shape, dtype=real)
+    ignored = imagine(target, *target.shape, dtype=torch.bool)
+    smoothed = (
+        entry("mean", (full,), (row,), n + rows),
+        entry("mul", (row,), (row,), rows),
+        entry("sub", (row, imagine(row, *row.shape)), (row,), rows),
+    )
+    return (
+        entry("amax", (logits,), (row,), n),
+        entry("sub", (logits, row), (full,), n),
+        entry("exp", (full,), (full,), n),
+        entry("sum", (full,), (row,), n),
+        entry("eq", (target,), (ignored,), 0),
+        entry("masked_fill", (target, ignored), (target,), 0),
+        entry("gather", (full, target), (row,), 0),
+        entry("log", (row,), (row,), rows),
+        entry("mul", (row,), (row,), rows),
+        entry("sub", (row, row), (row,), rows),
+        *(smoothed if label_smoothing > 0 else ()),
+        entry("masked_fill", (row, ignored), (row,), 0),
+        *reducing_steps(row, ignored, reduction),
+        entry("stack", (row, row), (imagine(row, 2, *row.shape),), 0),
+    )
+
+
+def _ledger(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Ledger:
+    row = imagine(logits, *target.shape, dtype=sums_dtype(logits.dtype))
+    steps = losing_steps(logits, target, label_smoothing, reduction)
+    writes = (*imagined(row, reduction), imagined(row, 2, *row.shape))
+    return entry("cross_entropy", (logits, target), writes, sum(step.flops for step in steps), steps)
+
+
+cross_entropy_operation = Operation(
+    schema="cross_entropy(Tensor logits, Tensor target, int ignore_index, float label_smoothing, str reduction)"
+    " -> (Tensor, Tensor, Tensor)",
+    launcher=_launch,
+    fake=_fake,
+    reference=reference,
+    ledger=_ledger,
+    gradient=Gradient(_setup_context, _backward),
+    promises=(
+        Promise(
+            cross_entropy_kernel,
+            (2, TARGET, sums(1), sums(2), int, float, float),
+            threads=MAX_THREADS,
+            load_bytes=16,
+            occupancy=0.75,
+        ),
+        REDUCING,
+    ),
+)
+
+
+def cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Tensor:
+    """The cross-entropy of softmax(logits) with the target classes, the logits read once.
+
+    logits: (..., classes), the classes on the last axis; target: (...), class indices in int64 or int32. Rows whose
+    target is `ignore_index` have no loss and no gradient. `label_smoothing`, from 0 to 1, is the weight shared out over
+    all classes. `reduction`: "none" gives a loss for each row, (...), "sum" their sum, "mean" their mean over the rows
+    not ignored, NaN if there are none. The loss has the dtype of logits, under autocast float32 at least, as in torch.
+    Gradients flow to logits.
+
+    Raises TypeError for a dtype and ValueError for a shape, device or option that does not fit, and for a target that
+    is no class; on a GPU such a row has the loss NaN and the gradient NaN. Source: arXiv 1512.00567, section 7.
+    """
+    if has_torch_function((logits, target)):
+        given = logits, target, ignore_index, label_smoothing, reduction
+        return handle_torch_function(cross_entropy, (logits, target), *given)
+    check_input("logits", logits)
+    target = check_target(target, logits, "logits")
+    check_options(ignore_index, label_smoothing, reduction)
+    options = ignore_index, float(label_smoothing), reduction
+    return in_dtype_of(logits, cross_entropy_operation(logits, target, *options)[0])

@@ -25,39 +25,53 @@ from kernels.backend import cuda, device_function
 from kernels.fastmath import EXACT_ORDER
 from kernels.lanes import block_sum
 from kernels.loads import load, load4
+from kernels.twin import jitable
 
 
 @device_function
 def deviations4(row, column, origin, offset):
-    """x − mean for four elements of a row; beyond its end, −offset."""
+    """x − mean for four elements of a row; 0 beyond its end."""
     a, b, c, d = load4(row, column, origin)
-    return (a - origin) - offset, (b - origin) - offset, (c - origin) - offset, (d - origin) - offset
+    left, zero = row.shape[0] - column, type(origin)(0)
+    b = (b - origin) - offset if left > 1 else zero
+    c = (c - origin) - offset if left > 2 else zero
+    d = (d - origin) - offset if left > 3 else zero
+    return (a - origin) - offset, b, c, d
 
 
 @device_function
 def gpu_moments(row, eps):
-    """Origin, offset and 1/√(σ² + ε) of a row, found by all threads of a block together."""
-    zero = type(eps)(0)
-    first, step, width = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x, type(eps)(row.shape[0])
-    origin = load(row, 0) if row.shape[0] else zero
-    total, squares = zero, zero
+    """Origin, offset and 1/√(σ² + ε) of a row; all threads of the block together."""
+    real = type(eps)
+    first, step, width = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x, real(row.shape[0])
+    origin = load(row, 0) if row.shape[0] else real(0)
+    total, squares = real(0), real(0)
     for column in range(first, row.shape[0], step):
-        a, b, c, d = deviations4(row, column, origin, zero)
+        a, b, c, d = deviations4(row, column, origin, real(0))
         total += a + b + c + d
     offset = block_sum(total) / width
     for column in range(first, row.shape[0], step):
-        a, b, c, d = load4(row, column, origin + offset)
+        a, b, c, d = deviations4(row, column, origin, offset)
         squares += a * a + b * b + c * c + d * d
-    return origin, offset, type(eps)(1) / math.sqrt(block_sum(squares) / width + eps)
+    return origin, offset, real(1) / math.sqrt(block_sum(squares) / width + eps)
 
 
 @register_jitable(**EXACT_ORDER)
 def deviation(x, origin, offset):
-    """x − mean, in this order: a compiler that may reorder subtracts origin + offset, rounded, at once."""
+    """x − mean, in this order: a compiler that may reorder would subtract origin + offset, rounded, at once."""
     return (x - origin) - offset
 
 
-@register_jitable(**EXACT_ORDER)
+@jitable
 def cpu_moments(row, eps):
-    """The same, by one core."""
-    pass
+    """Origin, offset and 1/√(σ² + ε) of a row; one core alone."""
+    real, width = row.dtype.type, row.shape[0]
+    origin = row[0] if width else real(0)
+    total, squares = real(0), real(0)
+    for column in range(width):
+        total += deviation(row[column], origin, real(0))
+    offset = real(total / width)
+    for column in range(width):
+        distance = deviation(row[column], origin, offset)
+        squares += distance * distance
+    return origin, offset, real(1 / math.sqrt(squares / width + eps))

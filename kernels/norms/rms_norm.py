@@ -122,7 +122,9 @@ rms_norm_operation = Operation(
     reference=reference,
     ledger=_ledger,
     gradient=Gradient(_setup_context, _backward),
-    promises=(Promise(rms_norm_kernel, (2, 1, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.75),),
+    promises=(
+        Promise(rms_norm_kernel, (2, 1, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.75),
+    ),
 )
 
 

@@ -72,9 +72,18 @@ def scaled4(grad, weight, column, zero):
     return a, b, c, d
 
 
+@device_function
+def add_to_share4(share, column, begins, a, b, c, d):
+    """Add four numbers to a block's share of a sum over rows; its first row begins the sums."""
+    if not begins:
+        sum_a, sum_b, sum_c, sum_d = load4(share, column, type(a)(0))
+        a, b, c, d = a + sum_a, b + sum_b, c + sum_c, d + sum_d
+    store4(share, column, a, b, c, d)
+
+
 @gpu_kernel
 def rms_norm_backward_kernel(grad, x, weight, grad_sum, grad_x, partial, eps):
-    """partial must start as zeros, (blocks, width); weight, grad_sum, grad_x and partial may be empty."""
+    """partial: (blocks, width), each block's share of the weight gradient; all but grad and x may be empty."""
     real = real_of(x)
     first, step = 4 * cuda.threadIdx.x, 4 * cuda.blockDim.x
     for row in range(cuda.blockIdx.x, x.shape[0], cuda.gridDim.x):
@@ -90,12 +99,9 @@ def rms_norm_backward_kernel(grad, x, weight, grad_sum, grad_x, partial, eps):
             a, b, c, d = load4(x[row], column, real(0))
             a, b, c, d = a * root, b * root, c * root, d * root
             if partial.size:
-                share = partial[cuda.blockIdx.x]
+                share, begins = partial[cuda.blockIdx.x], row == cuda.blockIdx.x
                 grad_a, grad_b, grad_c, grad_d = load4(grad[row], column, real(0))
-                sum_a, sum_b, sum_c, sum_d = load4(share, column, real(0))
-                sum_a, sum_b = sum_a + grad_a * a, sum_b + grad_b * b
-                sum_c, sum_d = sum_c + grad_c * c, sum_d + grad_d * d
-                store4(share, column, sum_a, sum_b, sum_c, sum_d)
+                add_to_share4(share, column, begins, grad_a * a, grad_b * b, grad_c * c, grad_d * d)
             if grad_x.size:
                 scaled_a, scaled_b, scaled_c, scaled_d = scaled4(grad[row], weight, column, real(0))
                 a, b = (scaled_a - a * mean) * root, (scaled_b - b * mean) * root
@@ -154,7 +160,7 @@ def _launch(
     if runs_on_gpu(x):
         rows, grad_x = as_rows(x.contiguous()), empty_rows(x) if need_x else x.new_empty((0, width))
         grid, block = row_grid(rows, MAX_THREADS, most_blocks=512)
-        partial = x.new_zeros((grid[0] if need_weight else 0, width), dtype=sums_dtype(x.dtype))
+        partial = x.new_empty((grid[0] if need_weight else 0, width), dtype=sums_dtype(x.dtype))
         extra = rows.new_empty((0, 0)) if grad_sum is None else as_rows(grad_sum.contiguous())
         inputs = as_rows(grad.contiguous()), rows, or_empty(weight, rows), extra
         launch(rms_norm_backward_kernel, grid, block, *inputs, as_rows(grad_x), partial, as_real(eps, rows))

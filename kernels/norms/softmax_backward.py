@@ -43,7 +43,12 @@ def softmax_backward_kernel(grad, y, grad_x):  # all (rows, width)
         for column in range(first, y.shape[1], step):
             a, b, c, d = load4(y[row], column, zero)
             grad_a, grad_b, grad_c, grad_d = load4(grad[row], column, zero)
-            a, b, c, d = a * (grad_a - total), b * (grad_b - total), c * (grad_c - total), d * (grad_d - total)
+            a, b, c, d = (
+                a * (grad_a - total),
+                b * (grad_b - total),
+                c * (grad_c - total),
+                d * (grad_d - total),
+            )
             store4(grad_x[row], column, a, b, c, d)
 
 

@@ -29,7 +29,7 @@ from numba import carray, prange
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import as_real, sums_dtype, widened
+from kernels.arguments import sums_dtype, widened
 from kernels.backend import blocks, cuda, device_function, gpu_kernel, launch, runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load4, real_of, store4
@@ -38,7 +38,7 @@ from kernels.optimizers.many import (
     TILE,
     check_like_params,
     elements_at,
-    in_memory_order,
+    gapless,
     tiles_of,
     write_back,
 )
@@ -56,13 +56,13 @@ def reference(
 ) -> None:  # fmt: skip
     """The same in plain torch, tensor by tensor; half types are computed in float32, then rounded."""
     for four in zip(params, grads, exp_avgs, exp_avg_sqs, strict=True):
-        param, grad, exp_avg, exp_avg_sq = wide = [widened(tensor) for tensor in four]
+        param, grad, exp_avg, exp_avg_sq = [widened(tensor) for tensor in four]
         param.mul_(1 - lr * weight_decay)
         exp_avg.lerp_(grad, 1 - beta1)
         exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         root = exp_avg_sq.sqrt().div_(math.sqrt(1 - beta2**step)).add_(eps)
         param.addcdiv_(exp_avg, root, value=-lr / (1 - beta1**step))
-        write_back(four, wide)
+        write_back((four[0], *four[2:]), (param, exp_avg, exp_avg_sq))
 
 
 def _stepped(param, grad, exp_avg, exp_avg_sq, numbers):
@@ -121,26 +121,26 @@ def _launch(
     params: list[Tensor], grads: list[Tensor], exp_avgs: list[Tensor], exp_avg_sqs: list[Tensor],
     step: int, lr: float, beta1: float, beta2: float, eps: float, weight_decay: float,
 ) -> None:  # fmt: skip
-    decay = 1 - lr * weight_decay, lr / (1 - beta1**step)
-    averaging = 1 - beta1, beta2, 1 - beta2, math.sqrt(1 - beta2**step)
+    numbers = (
+        1 - lr * weight_decay, lr / (1 - beta1**step), 1 - beta1, beta2, 1 - beta2, math.sqrt(1 - beta2**step), eps
+    )  # fmt: skip
     alike: dict[Any, list[tuple[Tensor, ...]]] = {}
     for four in zip(params, grads, exp_avgs, exp_avg_sqs, strict=True):
-        param, _, exp_avg, exp_avg_sq = four
-        alike.setdefault((param.device, param.dtype, exp_avg.dtype, exp_avg_sq.dtype), []).append(four)
-    for fours in alike.values():
-        numbers = tuple(as_real(number, fours[0][0]) for number in (*decay, *averaging, eps))
+        alike.setdefault((four[0].device, *[tensor.dtype for tensor in four]), []).append(four)
+    for (_, dtype, *_), fours in alike.items():
         on_gpu = runs_on_gpu(fours[0][0])
-        ordered = [in_memory_order(four) for four in fours]
-        ready = [[tensor.contiguous() if on_gpu else widened(tensor) for tensor in four] for four in ordered]
-        (_step_on_gpu if on_gpu else _step_on_cpu)(ready, numbers)
-        for four, computed in zip(ordered, ready, strict=True):
-            write_back(four, computed)
+        prepare = Tensor.contiguous if on_gpu else widened
+        ordered, ready = zip(*(gapless(four, prepare) for four in fours), strict=True)
+        real = np.float64 if dtype == torch.float64 else np.float32
+        (_step_on_gpu if on_gpu else _step_on_cpu)(ready, tuple(map(real, numbers)))
+        for (param, _, *moments), (new_param, _, *new_moments) in zip(ordered, ready, strict=True):
+            write_back((param, *moments), (new_param, *new_moments))
     torch.autograd.graph.increment_version(
         (*params, *exp_avgs, *exp_avg_sqs)
     )  # a graph that holds one must notice
 
 
-def _step_on_gpu(fours: list[list[Tensor]], numbers: tuple[Any, ...]) -> None:
+def _step_on_gpu(fours: Sequence[Sequence[Tensor]], numbers: tuple[Any, ...]) -> None:
     flat = [[tensor.view(-1) for tensor in four] for four in fours if four[0].numel()]
     whole = len(flat) - len(flat) % AT_ONCE
     groups = [flat[first : first + AT_ONCE] for first in range(0, whole, AT_ONCE)]
@@ -150,7 +150,7 @@ def _step_on_gpu(fours: list[list[Tensor]], numbers: tuple[Any, ...]) -> None:
         launch(adamw_kernel, grid, (THREADS,), *zip(*group, strict=True), numbers)
 
 
-def _step_on_cpu(fours: list[list[Tensor]], numbers: tuple[Any, ...]) -> None:
+def _step_on_cpu(fours: Sequence[Sequence[Tensor]], numbers: tuple[Any, ...]) -> None:
     elements = sum(four[0].numel() for four in fours)
     adamw_twin(*tiles_of(fours), numbers, elements=elements)
 
@@ -220,12 +220,12 @@ def adamw_step(
     Raises TypeError for what is no tensor or of another dtype, ValueError for a length, shape, device or number that
     does not fit, before anything is written. Source: arXiv 1711.05101, algorithm 2.
     """
-    lists = {"params": params, "grads": grads, "exp_avgs": exp_avgs, "exp_avg_sqs": exp_avg_sqs}
-    lists = {name: list(tensors) for name, tensors in lists.items()}
+    given = {"params": params, "grads": grads, "exp_avgs": exp_avgs, "exp_avg_sqs": exp_avg_sqs}
+    lists = {name: list(tensors) for name, tensors in given.items()}
     if has_torch_function(every := [tensor for tensors in lists.values() for tensor in tensors]):
         arguments = params, grads, exp_avgs, exp_avg_sqs, step, lr, betas, eps, weight_decay
         return handle_torch_function(adamw_step, every, *arguments)
-    check_like_params(lists, wide=("exp_avgs", "exp_avg_sqs"))
+    check_like_params(lists, moments=("exp_avgs", "exp_avg_sqs"))
     numbers = _checked(step, lr, betas, eps, weight_decay)
     if every:
         with torch.no_grad():
@@ -237,24 +237,21 @@ def _checked(
     step: int | Tensor, lr: float, betas: tuple[float, float], eps: float, weight_decay: float
 ) -> tuple[int, float, float, float, float, float]:
     if isinstance(step, Tensor):
+        if step.numel() != 1:
+            raise ValueError(f"step must be a tensor of one element, got shape {tuple(step.shape)}")
         step = int(step)
-    if isinstance(step, bool) or not isinstance(step, int | torch.SymInt):
+    if isinstance(step, bool) or not isinstance(step, int):
         raise TypeError(f"step must be a whole number, got {type(step).__name__}")
     if step < 1:
         raise ValueError(f"step must be 1 or more, got {step}")
+    if not isinstance(betas, Sequence) or len(betas) != 2:
+        raise ValueError(f"betas must be two numbers, got {betas!r}")
     beta1, beta2 = betas
-    for name, number in (
-        ("lr", lr),
-        ("betas[0]", beta1),
-        ("betas[1]", beta2),
-        ("eps", eps),
-        ("weight_decay", weight_decay),
-    ):
+    numbers = {"lr": lr, "betas[0]": beta1, "betas[1]": beta2, "eps": eps, "weight_decay": weight_decay}
+    for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise TypeError(f"{name} must be a number, got {type(number).__name__}")
-        if not number >= 0:
-            raise ValueError(f"{name} must not be negative, got {number}")
-    for name, beta in ("betas[0]", beta1), ("betas[1]", beta2):
-        if not beta < 1:
-            raise ValueError(f"{name} must be less than 1, got {beta}")
+        if not 0 <= number < (1 if "beta" in name else math.inf):
+            below = " and less than 1" if "beta" in name else ""
+            raise ValueError(f"{name} must be 0 or more{below}, got {number}")
     return step, float(lr), float(beta1), float(beta2), float(eps), float(weight_decay)

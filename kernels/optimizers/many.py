@@ -4,7 +4,7 @@ A model has many tensors, most of them small. One loop over them in Python, with
 the work. So a CPU twin gets a table of their addresses instead, and numbers the tiles of all tensors through.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,11 @@ from kernels.arguments import FLOATS, HALF
 TILE = 1 << 14  # elements: some arrays of them fit into a core's cache
 
 
-def check_like_params(lists: dict[str, list[Tensor]], wide: tuple[str, ...] = ()) -> None:
+def check_like_params(lists: dict[str, list[Tensor]], moments: tuple[str, ...] = ()) -> None:
     """Refuse lists, named as the caller knows them, that do not fit the first of them, tensor by tensor.
 
-    Alike in number, shape, device and dtype; those in `wide` may be float32 beside a half tensor.
+    Alike in number, shape, device and dtype; those named in `moments` may be float32 beside a half parameter. The first
+    list and the moments are written, so none of their tensors may show one element in several places.
     """
     (first, params), *others = lists.items()
     for place, param in enumerate(params):
@@ -37,15 +38,24 @@ def check_like_params(lists: dict[str, list[Tensor]], wide: tuple[str, ...] = ()
         if len(tensors) != len(params):
             raise ValueError(f"{name} must be {len(params)} tensors, as {first} are, got {len(tensors)}")
         for place, (tensor, param) in enumerate(zip(tensors, params, strict=True)):
-            _check_like(f"{name}[{place}]", tensor, param, name in wide)
+            alike = isinstance(tensor, Tensor) and tensor.dtype == param.dtype and tensor.shape == param.shape
+            if not (alike and tensor.device == param.device):  # the rule, without the cost of a call
+                _check_like(f"{name}[{place}]", tensor, param, name in moments)
+    for name in (first, *moments):
+        for place, tensor in enumerate(lists[name]):
+            if not tensor.is_contiguous() and 0 in tensor.stride():
+                raise ValueError(
+                    f"{name}[{place}] must not be expanded, as it is written, got {tensor.stride()}"
+                )
 
 
 def _check_like(name: str, tensor: Tensor, param: Tensor, wide: bool) -> None:
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
-    if tensor.dtype != param.dtype and not (wide and param.dtype in HALF and tensor.dtype == torch.float32):
-        allowed = f"{param.dtype} or float32" if wide and param.dtype in HALF else f"{param.dtype}"
-        raise TypeError(f"{name} must be {allowed} like its parameter, got {tensor.dtype}")
+    wide = wide and param.dtype in HALF
+    if tensor.dtype != param.dtype and not (wide and tensor.dtype == torch.float32):
+        beside = " or torch.float32" if wide else ""
+        raise TypeError(f"{name} must be {param.dtype}{beside}, as its parameter is, got {tensor.dtype}")
     if tensor.shape != param.shape:
         raise ValueError(
             f"{name} must have its parameter's shape {tuple(param.shape)}, got {tuple(tensor.shape)}"
@@ -54,16 +64,19 @@ def _check_like(name: str, tensor: Tensor, param: Tensor, wide: bool) -> None:
         raise ValueError(f"{name} must be on {param.device} like its parameter, got {tensor.device}")
 
 
-def in_memory_order(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Tensors of one shape, their axes in the order in which the first one's memory runs, which leaves no gaps in it."""
-    if all(tensor.is_contiguous() for tensor in tensors):
-        return tensors
-    axes = sorted(range(tensors[0].dim()), key=tensors[0].stride, reverse=True)
-    return [tensor.permute(axes) for tensor in tensors]
+def gapless(tensors: Sequence[Tensor], prepare: Callable[[Tensor], Tensor]) -> tuple[Any, Any]:
+    """Tensors of one shape, their axes in the order in which the first one's memory runs, and what `prepare` makes.
+
+    `prepare` gives the tensor itself where it is as the kernels need it, or a copy. channels_last needs none, then.
+    """
+    if not all(map(Tensor.is_contiguous, tensors)):
+        axes = sorted(range(tensors[0].dim()), key=tensors[0].stride, reverse=True)
+        tensors = [tensor.permute(axes) for tensor in tensors]
+    return tensors, [prepare(tensor) for tensor in tensors]
 
 
 def write_back(tensors: Sequence[Tensor], computed: Sequence[Tensor]) -> None:
-    """Put results where they belong, where they were computed in a copy."""
+    """Put results where they belong, if they were computed in a copy."""
     for tensor, result in zip(tensors, computed, strict=True):
         if result is not tensor:
             tensor.copy_(result)

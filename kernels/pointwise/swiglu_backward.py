@@ -29,12 +29,10 @@ from kernels.twin import twin
 THREADS = 256  # of a block, four elements each
 
 
-def reference(
-    grad: Tensor, gate: Tensor, up: Tensor, need_gate: bool, need_up: bool
-) -> tuple[Tensor, Tensor]:
-    """The same in plain torch; a gradient that is not needed comes back empty."""
+def reference(grad: Tensor, gate: Tensor, up: Tensor | None, need_up: bool) -> tuple[Tensor, Tensor]:
+    """The same in plain torch; only the gradient of gate needs up, and one that is not needed comes back empty."""
     nothing = gate.new_empty(0)
-    grad_gate = torch.ops.aten.silu_backward(grad * up, gate) if need_gate else nothing
+    grad_gate = nothing if up is None else torch.ops.aten.silu_backward(grad * up, gate)
     return grad_gate, grad * F.silu(gate) if need_up else nothing
 
 

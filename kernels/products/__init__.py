@@ -1,5 +1,8 @@
 """Products of matrices: each byte that is read can be used many times."""
 
-OPERATIONS = ()
+from kernels.products.csr_matmul import csr_matmul, csr_matmul_operation
+from kernels.products.csr_matmul_backward import csr_matmul_backward_operation
 
-__all__ = ["OPERATIONS"]
+OPERATIONS = (csr_matmul_operation, csr_matmul_backward_operation)
+
+__all__ = ["OPERATIONS", "csr_matmul"]

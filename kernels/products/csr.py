@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from kernels.backend import device_function
+from kernels.ledger import Ledger, entry, imagine
 from kernels.twin import jitable
 
 INDEX_TYPES = (torch.int32, torch.int64)
@@ -62,12 +63,9 @@ def check_structure(crow: Tensor, col: Tensor, columns: int) -> None:
     falls = (crow.diff() < 0).nonzero()
     if len(falls):
         row = int(falls[0])
-        raise ValueError(
-            f"crow must never fall, got {int(crow[row])} at {row} and then {int(crow[row + 1])}"
-        )
-    outside = ((col < 0) | (col >= columns)).nonzero()
-    if len(outside):
-        place = int(outside[0])
+        raise ValueError(f"crow must never fall, got {int(crow[row])} at {row} and then {int(crow[row + 1])}")
+    if len(col) and not (col.min() >= 0 and col.max() < columns):
+        place = int(((col < 0) | (col >= columns)).nonzero()[0])
         raise ValueError(
             f"col must lie in 0 … {columns - 1}, the rows of dense, got {int(col[place])} at {place}"
         )
@@ -79,13 +77,24 @@ def rows_of(crow: Tensor, nonzeros: int) -> Tensor:
     return torch.repeat_interleave(rows, crow.diff(), output_size=nonzeros)
 
 
+def row_steps(crow: Tensor, nonzeros: int) -> tuple[Ledger, ...]:
+    """The chain of `rows_of`."""
+    rows, each = imagine(crow, crow.shape[0] - 1), imagine(crow, nonzeros)
+    return (
+        entry("arange", (), (rows,), 0),
+        entry("sub", (rows, rows), (rows,), 0),  # of indices: no FLOPs
+        entry("repeat_interleave", (rows,), (each,), 0),
+        entry("index_select", (rows, each), (each,), 0),
+    )
+
+
 @jitable
 def part_start(crow: Any, nonzeros: Any, part: Any, of: Any) -> Any:
     """The first row of a part, with rows shared out by their nonzeros; a row itself counts as one more."""
     rows = crow.shape[0] - 1
     low, high = np.int64(0), np.int64(rows)
-    if part == of:
-        return high
+    if part == 0 or part == of:  # whatever crow holds, all rows are some part's
+        return high if part else low
     wanted = (nonzeros + rows) * np.int64(part) // of
     while low < high:
         middle = (low + high) // 2

@@ -54,11 +54,8 @@ def take(typing, array, index, count):
         pointer = _pointer(context, builder, signature, arguments, vector)
         mask, align = _mask(builder, arguments[2], vector), ir.IntType(32)(vector.dtype.bitwidth // 8)
         zero = _zeros(context, vector)
-        function = builder.module.declare_intrinsic(
-            "llvm.masked.load",
-            (zero.type, pointer.type),
-            ir.FunctionType(zero.type, (pointer.type, align.type, mask.type, zero.type)),
-        )
+        kinds = pointer.type, align.type, mask.type, zero.type
+        function = _llvm(builder, "llvm.masked.load", vector, ir.FunctionType(zero.type, kinds))
         return builder.call(function, (pointer, align, mask, zero))
 
     return vector(array, types.intp, types.intp), generate
@@ -71,11 +68,8 @@ def put(typing, array, index, count, vector):
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature, arguments, vector)
         mask, align = _mask(builder, arguments[2], vector), ir.IntType(32)(vector.dtype.bitwidth // 8)
-        function = builder.module.declare_intrinsic(
-            "llvm.masked.store",
-            (arguments[3].type, pointer.type),
-            ir.FunctionType(ir.VoidType(), (arguments[3].type, pointer.type, align.type, mask.type)),
-        )
+        kinds = arguments[3].type, pointer.type, align.type, mask.type
+        function = _llvm(builder, "llvm.masked.store", vector, ir.FunctionType(ir.VoidType(), kinds))
         builder.call(function, (arguments[3], pointer, align, mask))
         return context.get_dummy_value()
 
@@ -111,6 +105,12 @@ def _mask(builder: Any, count: Any, vector: Vector) -> Any:
     """True in the first `count` lanes."""
     places = ir.Constant(ir.VectorType(count.type, vector.lanes), list(range(vector.lanes)))
     return builder.icmp_signed("<", places, _everywhere(builder, count, vector.lanes))
+
+
+def _llvm(builder: Any, name: str, vector: Vector, kind: Any) -> Any:
+    """LLVM's function of this name for vectors like this one."""
+    full = f"{name}.v{vector.lanes}f{vector.dtype.bitwidth}.p0"
+    return builder.module.globals.get(full) or ir.Function(builder.module, kind, full)
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, vector: Vector) -> Any:

@@ -64,7 +64,5 @@ CASES = (
         kind="rows",
     ),
     Case("layer_norm", _with_bias, _layer_norm, options={"eps": EPS}, liger=_liger_layer_norm, kind="rows"),
-    Case(
-        "softmax", _x, lambda x: torch.softmax(x, -1), liger=lambda liger: liger.liger_softmax, kind="rows"
-    ),
+    Case("softmax", _x, lambda x: torch.softmax(x, -1), liger=lambda liger: liger.liger_softmax, kind="rows"),
 )

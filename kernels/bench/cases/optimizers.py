@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from kernels.bench.case import Arguments, Case, Draw
+from kernels.bench.case import Arguments, Call, Case, Draw
 
 OPTIONS = {"lr": 1e-3, "eps": 1e-8, "weight_decay": 0.01}
 BETAS = (0.9, 0.999)
@@ -21,7 +21,7 @@ def _state(size: int, draw: Draw) -> Arguments:
 
 
 def _with_steps(params: list[Tensor], *state: Any) -> Arguments:
-    """torch counts steps in a tensor for each parameter; its foreach way reads them on the CPU, the fused on the device."""
+    """torch counts each parameter's steps in a tensor, on the CPU for its foreach way, on the device for the fused."""
     on_cpu = [torch.zeros(()) for _ in params]
     return params, *state, on_cpu, [count.to(params[0].device) for count in on_cpu]
 
@@ -34,7 +34,7 @@ def _fused(params: Any, grads: Any, averages: Any, squares: Any, on_cpu: Any, on
     _adamw(params, grads, averages, squares, [], on_device, fused=True)
 
 
-_adamw = partial(adamw, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], maximize=False, **OPTIONS)  # type: ignore[arg-type]
+_adamw: Call = partial(adamw, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], maximize=False, **OPTIONS)  # type: ignore[arg-type]
 
 CASES = (
     Case(

@@ -1,6 +1,5 @@
 """Elementwise operations, on (size, size) numbers."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

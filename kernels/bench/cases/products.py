@@ -50,13 +50,11 @@ def _picture(size: int, draw: Draw) -> Arguments:
     channels, side = max(4, size // 64), max(8, size // 64)
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
     norm = nn.BatchNorm2d(channels).eval()
-    for tensor, drawn in (
-        (conv.weight, draw.normal(channels, channels, 3, 3) / (9 * channels) ** 0.5),
-        (norm.running_mean, draw.normal(channels)),
-        (norm.running_var, draw.normal(channels) ** 2 + 0.5),
-    ):
-        tensor.data.copy_(drawn)
-    modules = (module.to(draw.device, draw.dtype).requires_grad_(False) for module in (conv, norm))
+    modules = [module.to(draw.device, draw.dtype).requires_grad_(False) for module in (conv, norm)]
+    conv.weight.copy_(draw.normal(channels, channels, 3, 3) / (9 * channels) ** 0.5)
+    norm.load_state_dict(
+        {"running_mean": draw.normal(channels), "running_var": draw.normal(channels) ** 2 + 0.5}, strict=False
+    )
     return draw.normal(8, channels, side, side), *modules
 
 

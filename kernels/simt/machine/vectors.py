@@ -61,7 +61,7 @@ def store4(
 ) -> None:
     """Write four numbers from `index` on; those beyond the array's end are dropped."""
     index = lanes.spread(index)
-    given = np.stack([lanes.spread(narrowed(value, view.dtype)) for value in values], axis=1)  # (count, 4)
+    given = np.stack([narrowed(lanes.spread(value), view.dtype) for value in values], axis=1)  # (count, 4)
     for mine, one in _apart(lanes, view):
         here, mine_lanes, own = index[mine], lanes.only(mine), given[mine]
         together = fits(one, here)

@@ -76,7 +76,8 @@ def test_operator_agrees_with_its_reference(name):
 
 
 def test_every_operation_is_called():
-    assert {name.partition("-")[2] for name in NAMES} == set(OPERATIONS)
+    given_back = {name for name, operation in OPERATIONS.items() if not operation.in_place}
+    assert {name.partition("-")[2] for name in NAMES} == given_back
 
 
 def test_dispatch_mode_sees_forward_and_backward(case):
