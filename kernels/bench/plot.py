@@ -88,7 +88,7 @@ def _panel(axes: Axes, results: Sequence[Result], names: Sequence[str]) -> None:
             if result.took_part(rival):
                 speed, place = _speed(result, rival), names.index(result.case.name) - aside
                 half = speed * min(result.timing.ratio_spread(EAGER, rival) / 2, 0.9)
-                axes.errorbar(speed, place, xerr=half, color=color, elinewidth=1.6)
+                axes.errorbar(speed, place, xerr=half, fmt="none", ecolor=color, elinewidth=1.6)
                 axes.plot(speed, place, marker, color=color, markeredgecolor=style.PAPER, markeredgewidth=0.6)
 
 

@@ -13,6 +13,7 @@ from kernels.bench.cases import CASES
 from kernels.bench.goals import verdicts
 from kernels.bench.race import Conditions, race
 from kernels.bench.result import Result
+from kernels.bench.rivals import reason
 from kernels.bench.summary import summary
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -37,19 +38,26 @@ def main(argv: list[str] | None = None) -> int:
     )
     chosen = [case for case in CASES.values() if options.op in (None, case.operation)]
     passes = (False,) if options.forward_only else (False, True)
+    print(f"{_where(conditions)}\n", flush=True)
     results, failed = [], False
     for case, size, backward in _races(chosen, options.sizes, passes):
         try:
             results.append(race(case, size, backward, conditions))
         except Exception as error:  # the others still have something to say
             failed = True
-            print(f"{case.name} {size} FAILED: {type(error).__name__}: {error}\n", flush=True)
+            print(f"{case.name} {size} FAILED: {reason(error)}\n", flush=True)
         else:
             print(results[-1], flush=True)
     if results:
         print("\n".join([summary(results), "", *verdicts(results)]))
         _write(results, options.csv, options.plot)
     return int(failed)
+
+
+def _where(conditions: Conditions) -> str:
+    if conditions.device == "cpu":
+        return f"CPU, {conditions.threads} of {os.cpu_count()} cores, torch {torch.__version__}"
+    return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
 
 
 def _races(
@@ -77,11 +85,11 @@ def _write(results: Sequence[Result], table: Path | None, picture: Path | None) 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kernels.bench", description=ABOUT)
-    parser.add_argument("--op", choices=OPERATIONS, help="only this operation")
+    parser.add_argument("--op", choices=OPERATIONS, metavar="NAME", help="only: " + ", ".join(OPERATIONS))
     parser.add_argument(
         "--sizes", type=_sizes, default=(128, 1024, 4096), help="sides of square inputs (128,1024,4096)"
     )
-    parser.add_argument("--csv", type=Path, help="also write the figures to this file")
+    parser.add_argument("--csv", type=_file, help="also write the figures to this file")
     parser.add_argument("--plot", type=_picture, metavar="FILE.png", help="also draw them")
     parser.add_argument(
         "--threads",
@@ -107,7 +115,15 @@ def _sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _file(text: str) -> Path:
+    """A file that can be written at the end of a long run."""
+    file = Path(text)
+    if not file.parent.is_dir() or file.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, got {text!r}")
+    return file
+
+
 def _picture(text: str) -> Path:
     if not text.endswith(".png"):
         raise argparse.ArgumentTypeError(f"expected a file that ends in .png, got {text!r}")
-    return Path(text)
+    return _file(text)

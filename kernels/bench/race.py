@@ -8,8 +8,8 @@ new tensor out of an old one. For a large tensor most of that can be the system 
 `THP_MEM_ALLOC_ENABLE=1`, a variable of torch's own, lets all rivals alike have their memory in pages of 2 MB: what is
 left then is more of the operation and less of the system.
 
-On a GPU the time is read off CUDA events, and the level-2 cache is emptied before every call. What a call costs the CPU
-before the GPU has its work is measured by itself.
+On a GPU the time is read off CUDA events, and the level-2 cache is emptied before every call, which is launched
+meanwhile: the events see the GPU's work alone. What it costs the CPU to launch a call is measured by itself.
 """
 
 import time
@@ -48,7 +48,7 @@ def race(case: Case, size: int, backward: bool, conditions: Conditions) -> Resul
     """Time one case at one size against its rivals and a copy, and measure the memory that each one takes."""
     device, threads = conditions.device, conditions.threads
     with thread_count(threads):
-        found = rivals(case, size, backward, Draw(device, conditions.dtype))
+        found = rivals(case, size, backward, Draw(device, conditions.dtype), with_liger=device != "cpu")
         work = work_of(found.calls[OURS])
         peaks = {name: peak_bytes(call, device) for name, call in found.calls.items()}
         launches = {name: _launch_seconds(call) for name, call in found.calls.items() if device != "cpu"}
@@ -90,13 +90,14 @@ def _launch_seconds(call: Call) -> float:
 
 
 def _flush(device: str) -> Callable[[], object] | None:
-    """What empties a GPU's level-2 cache; a CPU needs none, its large inputs outgrow the cache by themselves."""
+    """What empties a GPU's level-2 cache; a CPU needs none, its large inputs outgrow the cache by themselves.
+
+    It writes many times the cache's size, some 100 µs, so that the call has been launched by the time it is done.
+    """
     if device == "cpu":
         return None
-    other = torch.empty(
-        2 * torch.cuda.get_device_properties(device).L2_cache_size, dtype=torch.int8, device=device
-    )
-    return other.zero_
+    size = 16 * torch.cuda.get_device_properties(device).L2_cache_size
+    return torch.empty(size, dtype=torch.int8, device=device).zero_
 
 
 def _finish(device: str) -> None:

@@ -97,8 +97,8 @@ class Result:
         bound = "memory" if self.work.memory_bound else "arithmetic"
         return "\n".join(
             [
-                f"{self.case.name} {self.size}, {self.dtype_name}, {self.passes}: {self.work.bytes / MEGABYTE:.3g} MB"
-                f" (unfused {self.work.unfused_bytes / MEGABYTE:.3g}), bound by {bound}; a copy moves {copy:.3g} GB/s",
+                f"{self.case.name} {self.size}, {self.dtype_name}, {self.passes}: {self.work.bytes / MEGABYTE:,.2f} MB"
+                f" (unfused {self.work.unfused_bytes / MEGABYTE:,.2f}), bound by {bound}; a copy moves {copy:.3g} GB/s",
                 *map(self._line, self.rows()),
                 *(f"  {name} is left out: {reason}" for name, reason in self.left_out.items()),
                 *([f"  {self.case.apart}"] if self.case.apart else []),
@@ -108,13 +108,16 @@ class Result:
         )
 
     def _line(self, row: dict[str, Any]) -> str:
+        if self.work.memory_bound:
+            rate = f"{row['gigabytes_per_second']:8.3g} GB/s {row['share_of_copy']:5.0%} of copy"
+        else:
+            rate = f"{row['flops'] / row['seconds'] / 1e9:8.3g} GFLOP/s"
         line = (
-            f"  {row['rival']:14}{row['seconds'] * 1e3:10.4g} ms ±{row['spread'] / 2:.0%}"
-            f"{row['gigabytes_per_second']:8.3g} GB/s {row['share_of_copy']:5.0%} of copy"
-            f"{row['peak_bytes'] / MEGABYTE:9.3g} MB at most"
+            f"  {row['rival']:14}{row['seconds'] * 1e3:10.4g} ms ±{row['spread'] / 2:<4.0%}{rate}"
+            f"{row['peak_bytes'] / MEGABYTE:10,.2f} MB at most"
         )
         if row["launch_seconds"]:
-            line += f"{row['launch_seconds'] * 1e6:8.3g} µs to launch"
+            line += f"{row['launch_seconds'] * 1e6:8.1f} µs to launch"
         if row["rival"] != OURS:
             line += f"   ours is {row['times_slower_than_ours']:.2f}× as fast ±{row['ratio_spread'] / 2:.0%}"
         return line

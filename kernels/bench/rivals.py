@@ -29,8 +29,8 @@ class Rivals:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def rivals(case: Case, size: int, backward: bool, draw: Draw) -> Rivals:
-    """Everyone who can run this case, with inputs made once."""
+def rivals(case: Case, size: int, backward: bool, draw: Draw, with_liger: bool = False) -> Rivals:
+    """Everyone who can run this case, with inputs made once; Liger runs on GPUs only."""
     inputs = case.inputs(size, draw)
     theirs = case.theirs(*inputs)
     inputs, theirs = (_leaves(case, arguments, backward) for arguments in (inputs, theirs))
@@ -41,11 +41,11 @@ def rivals(case: Case, size: int, backward: bool, draw: Draw) -> Rivals:
     compiled = torch.compile(case.torch, dynamic=False)
     for name, function in {EAGER: case.torch, COMPILED: compiled, **case.others}.items():
         _try(found, name, bind(function, theirs, gradients))
-    if draw.device != "cpu" and case.liger:
+    if with_liger and case.liger:
         try:
             function = case.liger(importlib.import_module(LIGER_FUNCTIONS))
         except (ImportError, AttributeError) as error:
-            found.left_out[LIGER] = _reason(error)
+            found.left_out[LIGER] = reason(error)
         else:
             # Liger may overwrite its inputs (the logits become their gradient), so it has its own
             _try(found, LIGER, bind(function, _leaves(case, _cloned(inputs), backward), gradients))
@@ -89,11 +89,12 @@ def _try(found: Rivals, name: str, call: Callable[[], Any]) -> None:
     try:
         call()
     except Exception as error:  # a compiler or an operator they lack, or a bug of theirs: not ours to raise
-        found.left_out[name] = _reason(error)
+        found.left_out[name] = reason(error)
     else:
         found.calls[name] = call
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """An error in one line."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:150]}"

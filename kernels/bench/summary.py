@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterable, Sequence
 
 from kernels.bench.result import Result
-from kernels.bench.rivals import COMPILED, EAGER, OURS
+from kernels.bench.rivals import COMPILED, EAGER, LIGER, OURS
 
-HEAD = f"{'':26}{'size':>6}  {'v eager':>16}  {'v compiled':>16}  {'GB/s':>6}  {'of copy':>7}  {'memory':>7}"
+COLUMNS = {EAGER: "v eager", COMPILED: "v compiled", LIGER: "v Liger"}
 LEGEND = (
-    "v eager, v compiled: how many times as fast ours is, ± half the quartile range of the paired rounds; memory: ours "
-    "over eager's at most;\n* bound by memory (by the ledger), and like for like: counted in the geometric means"
+    "v …: how many times as fast ours is, ± half the quartile range of the paired rounds; memory: ours at most over "
+    "eager's;\n* bound by memory (by the ledger), and like for like: counted in the geometric means"
 )
 
 
@@ -41,36 +41,40 @@ def mean_speedup(results: Iterable[Result], rival: str) -> float | None:
 
 def summary(results: Sequence[Result]) -> str:
     """The table, forward first, then with the backward pass, each with its means by size."""
+    rivals = [rival for rival in COLUMNS if any(result.took_part(rival) for result in results)]
+    head = (
+        _row("", "size", [COLUMNS[rival] for rival in rivals])
+        + f"  {'GB/s':>6}  {'of copy':>7}  {'memory':>7}"
+    )
     lines = []
     for passes in dict.fromkeys(result.passes for result in results):
         chosen = [result for result in results if result.passes == passes]
-        lines += [passes, HEAD, *map(_line, chosen)]
+        lines += [passes, head, *(_line(result, rivals) for result in chosen)]
         for size in sorted({result.size for result in chosen}):
-            lines.append(_mean_line(size, [result for result in chosen if result.size == size]))
+            lines.append(_mean_line(size, [result for result in chosen if result.size == size], rivals))
         lines.append("")
     return "\n".join([*lines, LEGEND])
 
 
-def _line(result: Result) -> str:
+def _line(result: Result, rivals: Sequence[str]) -> str:
+    name = f"{result.case.name}{' *' if counts(result) else ''}"
+    bandwidth = result.work.bytes / result.timing.median(OURS) / 1e9
     memory = result.memory_ratio()
-    copy = f"{result.share_of_copy():.0%}"
-    return (
-        f"{result.case.name + ' *' * counts(result):26}{result.size:>6}  {_cell(result, EAGER):>16}  "
-        f"{_cell(result, COMPILED):>16}  {_bandwidth(result):>6.3g}  {copy:>7}  "
-        f"{'' if memory is None else f'{memory:.2f}×':>7}" + ("" if result.timing.trusted else "  untrusted")
-    )
+    figures = f"  {bandwidth:>6.3g}  {result.share_of_copy():>7.0%}  {'' if memory is None else f'{memory:.2f}×':>7}"
+    doubt = "" if result.timing.trusted else "  untrusted"
+    return _row(name, str(result.size), [_cell(result, rival) for rival in rivals]) + figures + doubt
 
 
 def _cell(result: Result, rival: str) -> str:
     ratio = result.speedup(rival)
-    return "" if ratio is None else f"{ratio:.2f}× ±{result.timing.ratio_spread(rival, OURS) / 2:.0%}"
+    return "" if ratio is None else f"{ratio:.2f}× ±{result.timing.ratio_spread(rival, OURS) / 2:<4.0%}"
 
 
-def _bandwidth(result: Result) -> float:
-    return result.work.bytes / result.timing.median(OURS) / 1e9
+def _mean_line(size: int, results: Sequence[Result], rivals: Sequence[str]) -> str:
+    means = [mean_speedup(results, rival) for rival in rivals]
+    cells = ["" if mean is None else f"{mean:.2f}×{'':6}" for mean in means]
+    return _row("geometric mean *", str(size), cells)
 
 
-def _mean_line(size: int, results: Sequence[Result]) -> str:
-    cells = (mean_speedup(results, rival) for rival in (EAGER, COMPILED))
-    eager, compiled = ("" if mean is None else f"{mean:.2f}×     " for mean in cells)
-    return f"{'geometric mean *':26}{size:>6}  {eager:>16}  {compiled:>16}"
+def _row(name: str, size: str, cells: Sequence[str]) -> str:
+    return f"{name:24}{size:>6}" + "".join(f"  {cell:>14}" for cell in cells)

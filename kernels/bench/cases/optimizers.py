@@ -27,7 +27,8 @@ def _with_steps(params: list[Tensor], *state: Any) -> Arguments:
 
 
 def _foreach(params: Any, grads: Any, averages: Any, squares: Any, on_cpu: Any, on_device: Any) -> None:
-    _adamw(params, grads, averages, squares, [], on_cpu, foreach=True)
+    counted_in_graph = torch.compiler.is_compiling()  # as torch.optim has it where an optimizer is compiled
+    _adamw(params, grads, averages, squares, [], on_cpu, foreach=True, capturable=counted_in_graph)
 
 
 def _fused(params: Any, grads: Any, averages: Any, squares: Any, on_cpu: Any, on_device: Any) -> None:

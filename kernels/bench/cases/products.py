@@ -1,8 +1,8 @@
 """Matrix products and what stands in for them.
 
 matmul: (size, size/4)·(size/4, size), as the first layer of a transformer's MLP. int8 and int4: one row (a token being
-generated) or 32, by (size, size) weights. conv_bn_relu: 8 pictures of size/64 channels, at least 4, and as many pixels
-a side, at least 8.
+generated), int8 also 32, by (size, size) weights. conv_bn_relu: 8 pictures of size/64 channels, at least 4, and as many
+pixels a side, at least 8.
 """
 
 import torch
@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kernels.bench.case import Arguments, Case, Draw
+from kernels.products.packing import unpack_int4
 
+GROUP = 32  # weights that share a scale
 FULL_WEIGHTS = "torch multiplies by weights in x's dtype"
 
 
@@ -46,6 +48,16 @@ def _int8_linear(rows: int) -> Case:
     )
 
 
+def _packed(size: int, draw: Draw) -> Arguments:
+    width = GROUP * -(-size // GROUP)  # whole groups
+    packed = draw.integers(0, 256, size, width // 2, dtype=torch.uint8)
+    return draw.normal(1, width), packed, draw.normal(size, width // GROUP).abs() / (8 * width**0.5)
+
+
+def _unpacked(x: Tensor, packed: Tensor, scale: Tensor) -> Arguments:
+    return x, unpack_int4(packed).to(x.dtype) * scale.repeat_interleave(GROUP, 1)
+
+
 def _picture(size: int, draw: Draw) -> Arguments:
     channels, side = max(4, size // 64), max(8, size // 64)
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
@@ -67,5 +79,6 @@ CASES = (
     Case("matmul", _with_bias, _linear_gelu, variant="bias gelu", options={"activation": "gelu"}),
     _int8_linear(rows=1),
     _int8_linear(rows=32),
+    Case("int4_linear", _packed, F.linear, theirs=_unpacked, trains=False, apart=FULL_WEIGHTS),
     Case("conv_bn_relu", _picture, _conv_bn_relu, trains=False),
 )

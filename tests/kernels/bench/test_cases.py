@@ -1,14 +1,18 @@
 """The benchmark is fair and complete: a case for every operation, the same results, the same inputs, own outputs."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 import kernels
 from kernels.bench.case import Draw
 from kernels.bench.cases import CASES
 from kernels.bench.cases.pointwise import DROPPED
-from kernels.bench.rivals import EAGER, OURS, rivals
+from kernels.bench.rivals import EAGER, LIGER, LIGER_FUNCTIONS, OURS, rivals
 
 TENSOR = torch.Tensor
 THERE = [name for name, case in CASES.items() if hasattr(kernels, case.operation)]
@@ -60,16 +64,13 @@ def test_rivals_have_the_same_gradients(name):
     found = rivals(CASES[name], 12, True, Draw())
     ours = found.calls.pop(OURS)()
     for call in found.calls.values():
-        torchs = [
-            grad.to_sparse_coo().coalesce().values() if grad.layout == torch.sparse_csr else grad
-            for grad in call()
-        ]
+        torchs = [grad.values() if grad.layout == torch.sparse_csr else grad for grad in call()]
         torch.testing.assert_close(list(ours), torchs, rtol=1e-4, atol=1e-4)
 
 
 def test_dropout_keeps_as_many_and_doubles_them_alike():
     case = CASES["dropout_add"]
-    (x, residual), theirs = inputs_of("dropout_add", 300)
+    (x, residual), _ = inputs_of("dropout_add", 300)
     for function in (case.ours, case.torch):
         kept = (function(x, residual) - residual) / x * (1 - DROPPED)
         torch.testing.assert_close(kept, kept.round(), rtol=1e-2, atol=1e-2)
@@ -107,7 +108,7 @@ def test_inputs_are_the_same_in_every_run_and_in_the_dtype(name, dtype):
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_cases_grow_with_their_size(name):
-    small, large = (sum(tensor.nbytes for tensor in tensors(inputs_of(name, size)[0])) for size in (64, 512))
+    small, large = (sum(tensor.nbytes for tensor in tensors(inputs_of(name, size)[0])) for size in (64, 1024))
     assert large > 3 * small
 
 
@@ -116,3 +117,43 @@ def test_a_rival_that_cannot_run_is_left_out_with_its_reason():
     found = rivals(CASES["rms_norm"], 4, False, Draw())
     assert list(found.calls) == [OURS, EAGER]
     assert found.left_out == {"torch.compile": "RuntimeError: No working C++ compiler found"}
+
+
+@pytest.fixture
+def liger(monkeypatch):
+    """Liger as far as these tests call it; like the true one it may overwrite what it is given."""
+
+    def swiglu(gate, up):
+        result = F.silu(gate) * up
+        gate.data.zero_()
+        return result
+
+    for package in ("liger_kernel", "liger_kernel.transformers"):
+        monkeypatch.setitem(sys.modules, package, SimpleNamespace())
+    monkeypatch.setitem(sys.modules, LIGER_FUNCTIONS, SimpleNamespace(liger_swiglu=swiglu))
+
+
+@pytest.mark.usefixtures("no_compiler", "liger")
+@pytest.mark.parametrize("backward", [False, True])
+def test_liger_takes_part_with_inputs_of_its_own(backward):
+    found = rivals(CASES["swiglu"], 4, backward, Draw(), with_liger=True)
+    before = found.calls[EAGER]()
+    found.calls[LIGER]()
+    torch.testing.assert_close(found.calls[EAGER](), before, rtol=0, atol=0)
+    torch.testing.assert_close(found.calls[OURS](), before)
+
+
+@pytest.mark.usefixtures("no_compiler", "liger")
+def test_what_liger_lacks_is_left_out():
+    found = rivals(CASES["rms_norm"], 4, False, Draw(), with_liger=True)
+    assert LIGER not in found.calls
+    assert "liger_rms_norm" in found.left_out[LIGER]
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_liger_is_left_out_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, LIGER_FUNCTIONS, None)
+    found = rivals(CASES["swiglu"], 4, False, Draw(), with_liger=True)
+    assert LIGER not in found.calls
+    assert found.left_out[LIGER].startswith("ModuleNotFoundError")
+    assert LIGER not in rivals(CASES["swiglu"], 4, False, Draw()).left_out
