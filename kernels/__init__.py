@@ -8,6 +8,7 @@ from kernels.catalog import ledger
 from kernels.ledger import Ledger
 from kernels.norms import add_rms_norm, rms_norm
 from kernels.optimizers import adamw_step
-from kernels.pointwise import bias_gelu, swiglu
+from kernels.pointwise import bias_gelu, dropout_add, swiglu
+from kernels.sequences import rope
 
-__all__ = ["Ledger", "adamw_step", "add_rms_norm", "bias_gelu", "ledger", "rms_norm", "swiglu"]
+__all__ = ["Ledger", "adamw_step", "add_rms_norm", "bias_gelu", "dropout_add", "ledger", "rms_norm", "rope", "swiglu"]

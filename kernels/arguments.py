@@ -56,8 +56,9 @@ def follow_autocast(tensors: tuple[Tensor, ...], weight: Tensor | None) -> tuple
     A float32 weight stays beside half tensors, as operations take it. Operations that autocast runs in float32 need
     nothing more: the sums are float32 in any case, and the result keeps x's dtype.
     """
-    device = tensors[0].device.type
-    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+    first = tensors[0]
+    device = "cpu" if first.is_cpu else "cuda" if first.is_cuda else ""  # a third of the time of .device.type
+    if not device or not torch.is_autocast_enabled(device):
         return (*tensors, weight)
     widest = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
     if weight is not None and torch.promote_types(weight.dtype, widest) == widest:
@@ -67,11 +68,23 @@ def follow_autocast(tensors: tuple[Tensor, ...], weight: Tensor | None) -> tuple
 
 def multiplied_under_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
     """`tensors` as torch.autocast, where it is on, would have them multiplied: in its half type, unless float64."""
-    device = tensors[0].device.type
-    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+    first = tensors[0]
+    device = "cpu" if first.is_cpu else "cuda" if first.is_cuda else ""  # a third of the time of .device.type
+    if not device or not torch.is_autocast_enabled(device):
         return tensors
     half = torch.get_autocast_dtype(device)
     return tuple(tensor if tensor.dtype == torch.float64 else tensor.to(half) for tensor in tensors)
+
+
+def follow_autocast_down(*tensors: Tensor | None) -> tuple[Any, ...]:
+    """`tensors` as torch.autocast, where it is on, would have them multiplied: in its lower dtype, all but float64."""
+    device = next(tensor.device.type for tensor in tensors if tensor is not None)
+    if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):
+        return tensors
+    lower = torch.get_autocast_dtype(device)
+    return tuple(
+        tensor if tensor is None or tensor.dtype == torch.float64 else tensor.to(lower) for tensor in tensors
+    )
 
 
 def check_eps(eps: float | None, x: Tensor) -> float:
@@ -103,6 +116,11 @@ def or_empty(weight: Tensor | None, rows: Tensor) -> Tensor:
 def wide_or_empty(weight: Tensor | None, rows: Tensor) -> Tensor:
     """The same in the dtype of sums."""
     return rows.new_empty(0) if weight is None else widened(weight)
+
+
+def wide_or_full(vector: Tensor | None, rows: Tensor, value: float) -> Tensor:
+    """The same, but a vector of ones, or zeros, stands for one left out, so that one loop serves both."""
+    return rows.new_full(rows.shape[-1:], value) if vector is None else widened(vector)
 
 
 def empty_rows(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:

@@ -79,13 +79,25 @@ class Operation:
 
     def __call__(self, *arguments: Any) -> Any:
         """Compute on arguments that have been checked, given by position as in `schema`."""
+        if _undisturbed() and _plain(arguments):
+            if torch.is_grad_enabled() and _wants_gradient(arguments):
+                return self._differentiable(*arguments)
+            return self.launcher(*arguments)
         if _transformed():
             return self.reference(*arguments)
-        if not _unwatched(arguments):
-            return self._registered(*arguments)
-        if torch.is_grad_enabled() and _wants_gradient(arguments):
-            return self._differentiable(*arguments)
-        return self.launcher(*arguments)
+        return self._registered(*arguments)
+
+
+def _undisturbed() -> bool:
+    """Whether nothing observes, traces or transforms eager calls."""
+    return not (
+        is_compiling()
+        or _len_torch_dispatch_stack()
+        or _get_tracing_state()
+        or _profiler_enabled()
+        or _are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
 
 
 def _transformed() -> bool:
@@ -99,14 +111,8 @@ def _wants_gradient(arguments: tuple[Any, ...]) -> bool:
     return False
 
 
-def _unwatched(arguments: tuple[Any, ...]) -> bool:
-    """Whether this is a plain eager call that nothing observes, traces or transforms."""
-    if is_compiling() or _len_torch_dispatch_stack() or _get_tracing_state() or _profiler_enabled():
-        return False
-    return _plain(arguments)
-
-
 def _plain(arguments: Sequence[Any]) -> bool:
+    """Whether all tensors, those in lists too, are torch's own and hold data."""
     for argument in arguments:
         if isinstance(argument, Tensor):
             # subclasses bring behavior of their own, and meta tensors have no data
@@ -146,8 +152,9 @@ def _register(operation: Operation, gradient: Gradient) -> Any:
 def _refused(name: str) -> Gradient:
     def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
         raise RuntimeError(
-            f"{name} has no gradient: double backward (create_graph=True, then backward through the gradient) "
-            "is not supported by fused operations; use the operation's plain-torch reference for it"
+            f"{name} has no gradient: it is for inference or itself a gradient, and double backward "
+            "(create_graph=True, then backward through the gradient) is not supported by fused operations; use the "
+            "operation's plain-torch reference for it"
         )
 
     return Gradient(lambda ctx, inputs, output: None, backward)

@@ -1,62 +1,29 @@
-"""Dropout and residual addition in one pass: y = residual + x m/(1 − p), with m = 1 where x is kept and 0 elsewhere.
+"""Dropout and residual addition in one pass: y = residual + dropout(x), as transformers do after every layer.
 
-An element is kept if its random word (philox.py) is below (1 − p) 2³², so with probability 1 − p to within 2⁻³². The
-word depends on the seed and on the element's index alone. The mask is therefore never stored: the backward pass, which
-is dropout again, ∂x = g m/(1 − p) and ∂residual = g, computes it once more.
+The mask is computed, never stored (dropout.py), and computed again for the gradients:
 
-Ledger for n elements of s bytes: fused reads x, residual and the seed and writes y, 3ns bytes. Unfused, with the mask
-given as a byte an element, a product and a scaled addition move (5s + 1)n.
+    ∂x = dropout(g) with the same mask,     ∂residual = g.
 
-Source: N. Srivastava et al., Dropout, JMLR 15, 2014, section 10; the mask computed again as in Liger's and Triton's
-"low-memory dropout", Triton tutorials.
+Ledger for n elements of s bytes: fused reads x, residual and the seed and writes y, 3ns + 8 bytes; backward reads g and
+the seed and writes ∂x, 2ns + 8. Unfused, the mask is a byte an element: to multiply by it, scale and add moves
+(5s + 1)n, to multiply and scale the gradient (4s + 1)n, and the making of the mask is not even counted.
+
+Source: N. Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 15, 2014, section
+10; residual dropout: A. Vaswani et al., Attention Is All You Need, arXiv 1706.03762, section 5.4.
 """
 
 from typing import Any
 
-import numpy as np
 import torch
-from numba import prange, types
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import (
-    as_real,
-    as_rows,
-    check_alike,
-    check_input,
-    empty_rows,
-    follow_autocast,
-    or_empty,
-    rounded,
-    wide_or_empty,
-    widened,
-)
-from kernels.backend import blocks, cuda, gpu_kernel, launch, runs_on_gpu
+from kernels.arguments import check_alike, check_input, follow_autocast
 from kernels.ledger import Ledger, entry, imagine
-from kernels.loads import load4, real_of, store4
 from kernels.op import Gradient, Operation
-from kernels.pointwise.philox import cpu_random_words, gpu_random_words, random_words
-from kernels.promises import Promise
-from kernels.twin import jitable, twin
+from kernels.pointwise.dropout import PROMISE, dropped, kept, scale
 
-THREADS = 256  # of a block, four elements each
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-
-
-def threshold(p: float) -> int:
-    """An element is kept if its random word is below this."""
-    return min(round((1 - p) * 2**32), 2**32 - 1)
-
-
-def scale(p: float) -> float:
-    """What a kept element is multiplied by; where all are dropped it does not matter."""
-    return 1 / (1 - p) if p < 1 else 0.0
-
-
-def kept(x: Tensor, p: float, seed: Tensor) -> Tensor:
-    """The mask, made by NumPy: True where an element of x is kept."""
-    words = random_words(x.numel(), int(seed.item()))
-    return torch.from_numpy(words < np.uint32(threshold(p))).view(x.shape).to(x.device)
 
 
 def reference(x: Tensor, residual: Tensor, p: float, seed: Tensor) -> Tensor:
@@ -65,78 +32,8 @@ def reference(x: Tensor, residual: Tensor, p: float, seed: Tensor) -> Tensor:
 
 
 def reference_backward(grad: Tensor, p: float, seed: Tensor) -> Tensor:
-    """The gradient of x in plain torch: two operations."""
+    """The gradient of x in plain torch, given the mask: two operations."""
     return grad * kept(grad, p, seed) * scale(p)
-
-
-@gpu_kernel
-def dropout_add_kernel(x, residual, seed, out, threshold, scale):  # one axis each; residual may be empty
-    four = cuda.grid(1)
-    first = 4 * four
-    if first < x.shape[0]:
-        zero, limit = real_of(x)(0), np.uint32(threshold)
-        word_a, word_b, word_c, word_d = gpu_random_words(four, seed[0])
-        a, b, c, d = load4(x, first, zero)
-        a, b = a * (scale if word_a < limit else zero), b * (scale if word_b < limit else zero)
-        c, d = c * (scale if word_c < limit else zero), d * (scale if word_d < limit else zero)
-        if residual.size:
-            more_a, more_b, more_c, more_d = load4(residual, first, zero)
-            a, b, c, d = a + more_a, b + more_b, c + more_c, d + more_d
-        store4(out, first, a, b, c, d)
-
-
-@jitable
-def factors(four, seed, limit, scale):  # type: ignore[no-untyped-def]
-    """What four neighboring elements are multiplied by."""
-    a, b, c, d = cpu_random_words(four, seed)
-    zero = type(scale)(0)
-    return (
-        scale if a < limit else zero,
-        scale if b < limit else zero,
-        scale if c < limit else zero,
-        scale if d < limit else zero,
-    )
-
-
-@twin
-def dropout_add_twin(x, residual, out, seed, threshold, scale):
-    """Fours in a loop that can be vectorized, then the last few elements; residual may be empty."""
-    x, residual, out = x.ravel(), residual.ravel(), out.ravel()
-    limit, fours = np.uint32(threshold), x.size // 4
-    for four in prange(fours):
-        i = 4 * np.int64(four)  # prange counts in uint64
-        a, b, c, d = factors(four, seed, limit, scale)
-        a, b, c, d = a * x[i], b * x[i + 1], c * x[i + 2], d * x[i + 3]
-        if residual.size:
-            a, b, c, d = a + residual[i], b + residual[i + 1], c + residual[i + 2], d + residual[i + 3]
-        out[i], out[i + 1], out[i + 2], out[i + 3] = a, b, c, d
-    for i in range(4 * fours, x.size):
-        out[i] = x[i] * factors(fours, seed, limit, scale)[i - 4 * fours]
-        if residual.size:
-            out[i] += residual[i]
-
-
-def _dropped(x: Tensor, residual: Tensor | None, p: float, seed: Tensor) -> Tensor:
-    """Dropout of x, plus the residual if there is one."""
-    if runs_on_gpu(x):
-        out = empty_rows(x)
-        flat = (t.view(-1) for t in (x.contiguous(), or_empty(residual, x), seed.to(torch.int64), out))
-        grid = (blocks(x.numel(), 4 * THREADS),)
-        launch(dropout_add_kernel, grid, (THREADS,), *flat, threshold(p), as_real(scale(p), x))
-        return out
-    wide = widened(x)
-    out = torch.empty_like(wide)
-    tensors = as_rows(wide), as_rows(wide_or_empty(residual, wide)), as_rows(out)
-    dropout_add_twin(*tensors, int(seed.item()), threshold(p), as_real(scale(p), wide))
-    return rounded(out, x.dtype)
-
-
-def _launch(x: Tensor, residual: Tensor, p: float, seed: Tensor) -> Tensor:
-    return _dropped(x, residual, p, seed)
-
-
-def _launch_backward(grad: Tensor, p: float, seed: Tensor) -> Tensor:
-    return _dropped(grad, None, p, seed)
 
 
 def _fake(x: Tensor, residual: Tensor, p: float, seed: Tensor) -> Tensor:
@@ -179,17 +76,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Non
     return grad_x, grad if need_residual else None, None, None
 
 
-PROMISE = Promise(
-    dropout_add_kernel,
-    (1, 1, types.Array(types.int64, 1, "C"), 1, int, float),
-    threads=THREADS,
-    load_bytes=16,
-    occupancy=0.75,
-)
-
 dropout_add_operation = Operation(
     schema="dropout_add(Tensor x, Tensor residual, float p, Tensor seed) -> Tensor",
-    launcher=_launch,
+    launcher=dropped,
     fake=_fake,
     reference=reference,
     ledger=_ledger,
@@ -199,7 +88,7 @@ dropout_add_operation = Operation(
 
 dropout_add_backward_operation = Operation(
     schema="dropout_add_backward(Tensor grad, float p, Tensor seed) -> Tensor",
-    launcher=_launch_backward,
+    launcher=lambda grad, p, seed: dropped(grad, None, p, seed),
     fake=_fake_backward,
     reference=reference_backward,
     ledger=_ledger_backward,
@@ -228,14 +117,15 @@ def dropout_add(x: Tensor, residual: Tensor, p: float, seed: int | Tensor, train
         raise TypeError(f"p must be a number, got {type(p).__name__}")
     if not 0 <= p <= 1:
         raise ValueError(f"p must be from 0 to 1, got {p}")
-    seed = _as_tensor(seed, x)
+    _check_seed(seed, x)
     if p == 0 or not training:
         return x + residual
+    if isinstance(seed, int):  # filled in where x is: a copy from the CPU would make it wait for the GPU
+        seed = torch.full((1,), seed, dtype=torch.int64, device=x.device)
     return dropout_add_operation(x, residual, float(p), seed)
 
 
-def _as_tensor(seed: int | Tensor, x: Tensor) -> Tensor:
-    """The seed as a one-element tensor on x's device; filling one there asks no GPU to wait, as a copy would."""
+def _check_seed(seed: int | Tensor, x: Tensor) -> None:
     if isinstance(seed, Tensor):
         if seed.dtype not in INTEGERS:
             raise TypeError(f"seed must be an int or an integer tensor, got {seed.dtype}")
@@ -243,9 +133,7 @@ def _as_tensor(seed: int | Tensor, x: Tensor) -> Tensor:
             raise ValueError(f"seed must have one element, got shape {tuple(seed.shape)}")
         if seed.device != x.device:
             raise ValueError(f"seed must be on {x.device} like x, got {seed.device}")
-        return seed
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    elif isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"seed must be an int or an integer tensor, got {type(seed).__name__}")
-    if not -(2**63) <= seed < 2**63:
-        raise ValueError(f"seed must fit in 64 bits with a sign, got {seed}")
-    return torch.full((1,), seed, dtype=torch.int64, device=x.device)
+    elif not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed must be from -2**63 to 2**63 - 1, got {seed}")

@@ -12,7 +12,7 @@ Element i of a tensor takes word i mod 4 of counter i div 4, and its key is the 
 at a time needs one counter for them. The formulas are written once and compiled for GPU and CPU; left as they are,
 they compute on NumPy's arrays.
 
-Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, Parallel Random Numbers: As Easy as 1, 2, 3, SC11, section 4.3.
+Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, Parallel Random Numbers: As Easy as 1, 2, 3, SC11.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ HALF = np.uint64(32)
 ZERO = np.uint32(0)
 
 
-def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]  # Numba types it
+def philox(c0, c1, c2, c3, k0, k1):
     """Four random words of a counter under a key, all uint32.
 
     Every result is cast: Numba makes 64 bits of any two integers, and a float64 of uint64 and int64.

@@ -5,7 +5,8 @@ The sigmoid linear unit, also called swish, weighs z by the logistic function σ
     silu(z)  = z σ(z)
     silu′(z) = σ(z) + silu(z) (1 − σ(z))
 
-Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-Weighted Linear Units, arXiv 1702.03118, section 2.2.
+Source: S. Elfwing, E. Uchibe, K. Doya, Sigmoid-Weighted Linear Units for Neural Network Function Approximation in
+Reinforcement Learning, arXiv 1702.03118.
 """
 
 import math

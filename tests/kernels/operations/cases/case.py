@@ -33,6 +33,9 @@ class Case:
     weights: tuple[int, ...] = ()  # inputs that may stay float32 beside half ones
     extremes: bool = True  # whether inf, nan and huge numbers in the first input come out as torch has them
     transforms: bool = True  # whether torch.func's transforms and forward mode go through its reference
+    same_bits: bool = (
+        True  # whether other layouts give the same bits: a library has other code for other strides
+    )
     slack: float = 1.0  # roundings allowed beyond twice torch's error, as a multiple of the usual 8
 
     def inputs(
