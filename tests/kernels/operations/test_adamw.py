@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kernels import adamw_step, ledger, simt
 from kernels.catalog import OPERATIONS
+from kernels.optimizers.adamw import adamw_twin
 from kernels.optimizers.many import TILE, gapless
 
 SHAPES = [(3, 5), (7,), (), (0,), (2, 3, 4), (1,), (33,), (5, 1), (64,), (4, 4)]
@@ -150,11 +151,21 @@ def test_the_number_of_threads_changes_no_bit():
     assert_all_equal(many, one)
 
 
+def test_many_small_tensors_are_shared_out_over_the_cores(monkeypatch):
+    ran = []
+    for variant in ("serial", "parallel"):
+        monkeypatch.setattr(adamw_twin, variant, lambda *arrays, variant=variant: ran.append(variant))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    adamw_step(*lists_of([(1000,)] * 3), 1, 0.01)
+    adamw_step(*lists_of([(1000,)] * 100), 1, 0.01)
+    assert ran == ["serial", "parallel"]
+
+
 def test_a_shared_layout_is_not_copied():
     lists = [[torch.randn(2, 3, 4, 5).square().to(memory_format=torch.channels_last)] for _ in range(4)]
     plain = [[tensors[0].contiguous()] for tensors in lists]
-    ordered, ready = gapless([tensors[0] for tensors in lists], torch.Tensor.contiguous)
-    assert all(a is b for a, b in zip(ordered, ready, strict=True))
+    ordered, ready = gapless([tuple(tensor for (tensor,) in lists)], torch.Tensor.contiguous)
+    assert all(a is b for a, b in zip(ordered[0], ready[0], strict=True))
     for given in (lists, plain):
         adamw_step(*given, 1, 0.01)
     assert_all_equal(lists, plain)

@@ -92,16 +92,19 @@ REFUSED = {
     "expanded": _refused(
         ValueError, r"exp_avgs\[1\] must not be expanded", exp_avgs=_two(torch.ones(1).expand(5))
     ),
+    "sparse gradient": _refused(
+        TypeError, r"grads\[1\] must be torch.strided, .* got torch.sparse_coo", grads=_two(torch.ones(5).to_sparse())
+    ),
     "step zero": _refused(ValueError, "step must be 1 or more, got 0", step=0),
     "step a fraction": _refused(TypeError, "step must be a whole number, got float", step=1.5),
     "many steps": _refused(ValueError, "step must be a tensor of one element, got shape", step=torch.ones(2)),
-    "negative lr": _refused(ValueError, "lr must be 0 or more, got -1", lr=-1),
-    "nan for lr": _refused(ValueError, "lr must be 0 or more, got nan", lr=float("nan")),
+    "negative lr": _refused(ValueError, "lr must be finite and 0 or more, got -1", lr=-1),
+    "nan for lr": _refused(ValueError, "lr must be finite and 0 or more, got nan", lr=float("nan")),
     "text for lr": _refused(TypeError, "lr must be a number, got str", lr="1"),
     "beta of one": _refused(
-        ValueError, r"betas\[1\] must be 0 or more and less than 1, got 1.0", betas=(0.9, 1.0)
+        ValueError, r"betas\[1\] must be less than 1, got 1.0", betas=(0.9, 1.0)
     ),
     "one beta": _refused(ValueError, "betas must be two numbers", betas=(0.9,)),
-    "negative eps": _refused(ValueError, "eps must be 0 or more", eps=-1e-8),
-    "endless decay": _refused(ValueError, "weight_decay must be 0 or more", weight_decay=float("inf")),
+    "negative eps": _refused(ValueError, "eps must be finite and 0 or more", eps=-1e-8),
+    "endless decay": _refused(ValueError, "weight_decay must be finite and 0 or more", weight_decay=float("inf")),
 }  # fmt: skip
