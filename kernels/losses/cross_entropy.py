@@ -39,7 +39,7 @@ from kernels.losses.reduction import (
     reducing_steps,
 )
 from kernels.losses.row import cpu_row_loss, gpu_row_loss
-from kernels.losses.targets import TARGET, census, check_options, check_target, refuse_targets
+from kernels.losses.targets import TARGET, census, check_options, check_target, count_targets, flat
 from kernels.op import Gradient, Operation
 from kernels.promises import Promise, sums
 from kernels.row_max import row_max
@@ -53,7 +53,7 @@ def reference(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same in plain torch: the loss, (2, ...) maxima and sums of exponentials, a mean's divisor."""
+    """The same in plain torch: the loss, (rows, 2) maxima and sums of exponentials, a mean's divisor."""
     wide = widened(logits)
     largest = wide.detach().amax(-1)
     shifted = wide - largest.unsqueeze(-1)
@@ -64,7 +64,7 @@ def reference(
     if label_smoothing > 0:
         losses = losses - shifted.mean(-1) * label_smoothing
     loss, count = reduced_in_torch(losses.masked_fill(ignored, 0), ignored, reduction)
-    return loss, torch.stack((largest, total.detach())), count
+    return loss, torch.stack((largest.flatten(), total.detach().flatten()), -1), count
 
 
 @gpu_kernel
@@ -76,7 +76,9 @@ def cross_entropy_kernel(logits, target, losses, normalizers, ignore_index, smoo
         chosen = target[row]
         m, exponentials, distances, loss = lowest, real(0), real(0), real(0)
         if chosen != ignore_index:
-            right = load(logits[row], chosen) if 0 <= chosen < classes else real(math.nan)
+            right = real(math.nan)
+            if 0 <= chosen < classes:
+                right = load(logits[row], chosen)
             anchor = right if right > lowest else real(0)
             for column in range(first, classes, step):
                 a, b, c, d = load4(logits[row], column, -real(math.inf))
@@ -93,16 +95,16 @@ def cross_entropy_kernel(logits, target, losses, normalizers, ignore_index, smoo
             distances = block_sum(distances)
             loss = gpu_row_loss(m, exponentials, right, anchor, distances / real(classes), smoothing)
         if cuda.threadIdx.x == 0:
-            losses[row], normalizers[0, row], normalizers[1, row] = loss, m, exponentials
+            losses[row], normalizers[row, 0], normalizers[row, 1] = loss, m, exponentials
 
 
 @twin
 def cross_entropy_twin(logits, target, losses, normalizers, loss, count, ignore_index, smoothing, mean):
-    """loss: (1,), the sum of the losses or their mean; count: (1,), the rows in it, or −1 for a wrong target."""
+    """loss: (), the sum of the losses or their mean; count: (), the rows in it, or −1 for a wrong target."""
     real = logits.dtype.type
     classes = logits.shape[1]
     valid = census(target, classes, ignore_index)
-    count[0] = valid
+    count[()] = valid
     if valid < 0:
         return
     for row in prange(logits.shape[0]):
@@ -116,43 +118,38 @@ def cross_entropy_twin(logits, target, losses, normalizers, loss, count, ignore_
                 distances += distance
             right = logits[row, chosen]
             losses[row] = cpu_row_loss(m, exponentials, right, m, real(distances / classes), smoothing)
-        normalizers[0, row], normalizers[1, row] = m, exponentials
-    loss[0] = losses.sum() / (valid if mean else 1)
+        normalizers[row, 0], normalizers[row, 1] = m, exponentials
+    loss[()] = losses.sum() / (valid if mean else 1)
 
 
 def _launch(
     logits: Tensor, target: Tensor, ignore_index: int, label_smoothing: float, reduction: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    real, device = sums_dtype(logits.dtype), logits.device
+    real, device, vector = sums_dtype(logits.dtype), logits.device, flat(target)
     losses = torch.empty(target.shape, dtype=real, device=device)
-    normalizers = torch.empty((2, *target.shape), dtype=real, device=device)
-    target = target.contiguous().view(-1)
+    normalizers = torch.empty((vector.shape[0], 2), dtype=real, device=device)
     if runs_on_gpu(logits):
         rows = as_rows(logits.contiguous())
-        tensors = rows, target, losses.view(-1), normalizers.view(2, -1)
         numbers = as_real(label_smoothing, rows), as_real(torch.finfo(real).min, rows)
+        tensors = rows, vector, flat(losses), normalizers
         launch(cross_entropy_kernel, *row_grid(rows, MAX_THREADS), *tensors, ignore_index, *numbers)
-        loss, count = reduced(losses, target, ignore_index, reduction)
+        loss, count = reduced(losses, vector, ignore_index, reduction)
         return loss, normalizers, count
     rows, mean = as_rows(widened(logits)), reduction == "mean"
-    loss, count = torch.empty(1, dtype=real), torch.empty(1, dtype=real)
-    tensors = rows, target, losses.view(-1), normalizers.view(2, -1), loss, count
-    cross_entropy_twin(*tensors, ignore_index, as_real(label_smoothing, rows), mean)
+    loss, count = torch.empty((), dtype=real), torch.empty((), dtype=real)
+    outputs, smoothing = (flat(losses), normalizers, loss, count), as_real(label_smoothing, rows)
+    cross_entropy_twin(rows, vector, *outputs, ignore_index, smoothing, mean)
     if count.item() < 0:
-        refuse_targets(target, logits.shape[-1], ignore_index)
-    return (
-        losses if reduction == "none" else loss.view(()),
-        normalizers,
-        count.view(()) if mean else count.new_empty(0),
-    )
+        count_targets(vector, logits.shape[-1], ignore_index)  # raises, and says which
+    return losses if reduction == "none" else loss, normalizers, count if mean else count.new_empty(0)
 
 
 def _fake(
     logits: Tensor, target: Tensor, ignore_index: int, label_smoothing: float, reduction: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    normalizers = logits.new_empty((2, *target.shape), dtype=sums_dtype(logits.dtype))
-    loss, count = imagined(normalizers[0], reduction)
-    return loss, normalizers, count
+    losses = logits.new_empty(target.shape, dtype=sums_dtype(logits.dtype))
+    loss, count = imagined(losses, reduction)
+    return loss, losses.new_empty((target.numel(), 2)), count
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -195,7 +192,7 @@ def losing_steps(
         *(smoothed if label_smoothing > 0 else ()),
         entry("masked_fill", (row, ignored), (row,), 0),
         *reducing_steps(row, ignored, reduction),
-        entry("stack", (row, row), (imagine(row, 2, *row.shape),), 0),
+        entry("stack", (row, row), (imagine(row, row.numel(), 2),), 0),
     )
 
 
@@ -208,7 +205,7 @@ def _ledger(
 ) -> Ledger:
     row = imagine(logits, *target.shape, dtype=sums_dtype(logits.dtype))
     steps = losing_steps(logits, target, label_smoothing, reduction)
-    writes = (*imagined(row, reduction), imagined(row, 2, *row.shape))
+    writes = (*imagined(row, reduction), imagine(row, row.numel(), 2))
     return entry("cross_entropy", (logits, target), writes, sum(step.flops for step in steps), steps)
 
 
@@ -226,7 +223,7 @@ cross_entropy_operation = Operation(
             (2, TARGET, sums(1), sums(2), int, float, float),
             threads=MAX_THREADS,
             load_bytes=16,
-            occupancy=0.75,
+            occupancy=0.625,
         ),
         REDUCING,
     ),

@@ -22,8 +22,8 @@ from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
 from kernels.lanes import MAX_THREADS
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load4, real_of, store4
-from kernels.losses.row import cpu_slope, gpu_slope
-from kernels.losses.targets import TARGET
+from kernels.losses.row import cpu_row_scale, cpu_slope, gpu_row_scale, gpu_slope
+from kernels.losses.targets import TARGET, flat
 from kernels.op import Operation
 from kernels.promises import Promise, sums
 from kernels.twin import twin
@@ -39,7 +39,7 @@ def reference(
     label_smoothing: float,
 ) -> Tensor:
     """The same in plain torch."""
-    largest, total = normalizers.unsqueeze(-1)
+    largest, total = normalizers.view(*target.shape, 1, 2).unbind(-1)
     slope = (widened(logits) - largest).exp() / total
     if label_smoothing > 0:
         slope = slope - label_smoothing / logits.shape[-1]
@@ -60,12 +60,10 @@ def cross_entropy_backward_kernel(
     even, whole = smoothing / real(classes), real(1) - smoothing
     for row in range(cuda.blockIdx.x, logits.shape[0], cuda.gridDim.x):
         chosen = target[row]
-        scale = grad[row if grad.size > 1 else 0]
-        if count.size:
-            scale /= count[0]
+        scale = gpu_row_scale(grad, count, row)
         if not 0 <= chosen < classes:
             scale = real(math.nan)
-        m, share = normalizers[0, row], real(1) / normalizers[1, row]
+        m, share = normalizers[row, 0], real(1) / normalizers[row, 1]
         for column in range(first, classes, step):
             a, b, c, d = real(0), real(0), real(0), real(0)
             if chosen != ignore_index:
@@ -91,10 +89,8 @@ def cross_entropy_backward_twin(
         if chosen == ignore_index:
             grad_logits[row] = 0
         else:
-            scale = grad[row if grad.size > 1 else 0]
-            if count.size:
-                scale /= count[0]
-            m, share = normalizers[0, row], real(1) / normalizers[1, row]
+            scale = cpu_row_scale(grad, count, row)
+            m, share = normalizers[row, 0], real(1) / normalizers[row, 1]
             for column in range(classes):
                 grad_logits[row, column] = cpu_slope(logits[row, column], m, share, even) * scale
             grad_logits[row, chosen] -= whole * scale
@@ -111,14 +107,13 @@ def _launch(
 ) -> Tensor:
     rows = as_rows(logits.contiguous() if runs_on_gpu(logits) else widened(logits))
     grad_logits = torch.empty(logits.shape, dtype=rows.dtype, device=rows.device)
-    vectors = target.contiguous().view(-1), normalizers.contiguous().view(2, -1), count.view(-1)
+    vectors = flat(target), normalizers, flat(count)
     options = as_rows(grad_logits), ignore_index, as_real(label_smoothing, rows)
-    grad = grad.contiguous().view(-1)
     if runs_on_gpu(logits):
         grid, block = row_grid(rows, MAX_THREADS)
-        launch(cross_entropy_backward_kernel, grid, block, grad, rows, *vectors, *options)
+        launch(cross_entropy_backward_kernel, grid, block, flat(grad), rows, *vectors, *options)
     else:
-        cross_entropy_backward_twin(rows, grad, *vectors, *options)
+        cross_entropy_backward_twin(rows, flat(grad), *vectors, *options)
     return rounded(grad_logits, logits.dtype)
 
 
@@ -183,7 +178,7 @@ cross_entropy_backward_operation = Operation(
             (sums(1), 2, TARGET, sums(2), sums(1), 2, int, float),
             threads=MAX_THREADS,
             load_bytes=16,
-            occupancy=0.75,
+            occupancy=0.625,
         ),
     ),
 )

@@ -24,7 +24,7 @@ from kernels.twin import jitable
 
 
 def formulas(exp: Any) -> tuple[Any, ...]:
-    """The loss of a row and the slope for a class other than the target, over a given exp."""
+    """The loss of a row, its slope for a class other than the target, and what to multiply that with."""
 
     def row_loss(largest, total, right, anchor, mean, smoothing):
         loss = math.log(total) + (type(total)(1) - smoothing) * (largest - right)
@@ -37,8 +37,16 @@ def formulas(exp: Any) -> tuple[Any, ...]:
     def slope(logit, largest, share, even):  # share: 1/S, even: ε/K
         return exp(logit - largest) * share - even
 
-    return row_loss, slope
+    def row_scale(
+        grad, count, row
+    ):  # grad: (rows,), or (1,) for all; count: (1,), a mean's divisor, or empty
+        scale = grad[row if grad.size > 1 else 0]
+        if count.size:
+            scale /= count[0]
+        return scale
+
+    return row_loss, slope, row_scale
 
 
-gpu_row_loss, gpu_slope = map(device_function, formulas(math.exp))
-cpu_row_loss, cpu_slope = map(jitable, formulas(exp))
+gpu_row_loss, gpu_slope, gpu_row_scale = map(device_function, formulas(math.exp))
+cpu_row_loss, cpu_slope, cpu_row_scale = map(jitable, formulas(exp))

@@ -45,9 +45,20 @@ def check_options(ignore_index: int, label_smoothing: float, reduction: str) -> 
         raise ValueError(f'reduction must be "none", "mean" or "sum", got {reduction!r}')
 
 
+def count_targets(target: Tensor, classes: int, ignore_index: int) -> int:
+    """How many targets, of (rows,), are not ignored; ValueError if one of these is no class."""
+    counted = target != ignore_index
+    wrong = ((target < 0) | (target >= classes)) & counted
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        allowed = f"from 0 to {classes - 1}, or ignore_index {ignore_index}"
+        raise ValueError(f"target must be {allowed}; got {int(target[row])} in row {row}")
+    return int(counted.sum())
+
+
 @jitable
 def census(target, classes, ignore_index):
-    """How many targets are not ignored; −1 if one of these is no class."""
+    """The same for twins: −1 if one of these is no class."""
     valid, wrong = 0, 0
     for row in range(target.size):
         counts = target[row] != ignore_index
@@ -56,9 +67,7 @@ def census(target, classes, ignore_index):
     return -1 if wrong else valid
 
 
-def refuse_targets(target: Tensor, classes: int, ignore_index: int) -> None:
-    """Raise ValueError for the first target, of (rows,), that is neither a class nor ignored."""
-    outside = ((target < 0) | (target >= classes)) & (target != ignore_index)
-    row = int(outside.nonzero()[0])
-    allowed = f"from 0 to {classes - 1}, or ignore_index {ignore_index}"
-    raise ValueError(f"target must be {allowed}; got {int(target[row])} in row {row}")
+def flat(tensor: Tensor) -> Tensor:
+    """The tensor seen along one axis, without gaps."""
+    tensor = tensor.contiguous()
+    return tensor if tensor.dim() == 1 else tensor.view(-1)

@@ -30,7 +30,7 @@ from kernels.arguments import (
     follow_autocast,
     or_empty,
     rounded,
-    wide_or_empty,
+    wide_or_full,
     widened,
 )
 from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
@@ -77,21 +77,17 @@ def add_rms_norm_kernel(x, residual, weight, normed, summed, eps):
 
 @twin
 def add_rms_norm_twin(x, residual, weight, normed, summed, eps):
+    """Ones stand for a weight left out."""
     real = x.dtype.type
-    width = x.shape[1]
     for row in prange(x.shape[0]):
         squares = real(0)
-        for column in range(width):
+        for column in range(x.shape[1]):
             total = x[row, column] + residual[row, column]
             summed[row, column] = total
             squares += total * total
-        root = real(1 / math.sqrt(squares / width + eps))
-        if weight.size:
-            for column in range(width):
-                normed[row, column] = summed[row, column] * root * weight[column]
-        else:
-            for column in range(width):
-                normed[row, column] = summed[row, column] * root
+        root = real(1) / math.sqrt(squares / real(x.shape[1]) + real(eps))
+        for column in range(x.shape[1]):
+            normed[row, column] = summed[row, column] * root * weight[column]
 
 
 def _launch(x: Tensor, residual: Tensor, weight: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:
@@ -103,7 +99,7 @@ def _launch(x: Tensor, residual: Tensor, weight: Tensor | None, eps: float) -> t
         return normed, summed
     wide = widened(x)
     normed, summed = torch.empty_like(wide), torch.empty_like(wide)
-    inputs = as_rows(wide), as_rows(widened(residual)), wide_or_empty(weight, wide)
+    inputs = as_rows(wide), as_rows(widened(residual)), wide_or_full(weight, wide, 1.0)
     add_rms_norm_twin(*inputs, as_rows(normed), as_rows(summed), eps)
     return rounded(normed, x.dtype), rounded(summed, x.dtype)
 
@@ -151,7 +147,7 @@ add_rms_norm_operation = Operation(
     gradient=Gradient(_setup_context, _backward),
     promises=(
         Promise(
-            add_rms_norm_kernel, (2, 2, 1, 2, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.75
+            add_rms_norm_kernel, (2, 2, 1, 2, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.625
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """Layer normalization in one pass: y = w (x − mean) r + b with r = 1/√(σ² + ε), row by row.
 
-Mean and σ² come from two passes over the row, the second of which finds it in cache; moments.py says why not from
-one. What is left for plain torch to do in eight steps is a third pass, which writes.
+Mean and σ² take two passes over the row, and the result a third; all but the first find the row in cache. moments.py
+says why mean and σ² are not taken in one.
 
 Ledger for n elements of s bytes in rows of `width`: fused reads x, w and b and writes y, (2n + 2 width)s bytes. In
 plain torch mean, difference, square, mean, add, rsqrt, two multiplications and an addition move (12n + 2 width)s
@@ -27,6 +27,7 @@ from kernels.arguments import (
     follow_autocast,
     or_empty,
     rounded,
+    wide_or_full,
     widened,
 )
 from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
@@ -87,10 +88,9 @@ def _launch(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -
         launch(layer_norm_kernel, *row_grid(rows, MAX_THREADS), *tensors, as_real(eps, rows))
         return out
     wide = widened(x)
-    out, width = torch.empty_like(wide), wide.shape[-1]
-    scale = wide.new_ones(width) if weight is None else widened(weight)
-    shift = wide.new_zeros(width) if bias is None else widened(bias)
-    layer_norm_twin(as_rows(wide), scale, shift, as_rows(out), eps)
+    out = torch.empty_like(wide)
+    vectors = wide_or_full(weight, wide, 1.0), wide_or_full(bias, wide, 0.0)
+    layer_norm_twin(as_rows(wide), *vectors, as_rows(out), eps)
     return rounded(out, x.dtype)
 
 
@@ -135,7 +135,7 @@ layer_norm_operation = Operation(
     ledger=_ledger,
     gradient=Gradient(_setup_context, _backward),
     promises=(
-        Promise(layer_norm_kernel, (2, 1, 1, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.75),
+        Promise(layer_norm_kernel, (2, 1, 1, 2, float), threads=MAX_THREADS, load_bytes=16, occupancy=0.5),
     ),
 )
 

@@ -25,7 +25,7 @@ from kernels.arguments import (
     or_empty,
     rounded,
     sums_dtype,
-    wide_or_empty,
+    wide_or_full,
     widened,
 )
 from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
@@ -100,7 +100,7 @@ def layer_norm_backward_kernel(grad, x, weight, grad_x, weight_partial, bias_par
 
 @twin
 def layer_norm_backward_twin(grad, x, weight, grad_x, weight_partial, bias_partial, eps):
-    """partials: (chunks, width), or (chunks, 0) if unused; weight and grad_x may be empty."""
+    """partials: (chunks, width), or (chunks, 0) both if unused; grad_x may be empty, but not weight."""
     real = x.dtype.type
     rows, width = x.shape
     parts = weight_partial.shape[0]
@@ -111,30 +111,20 @@ def layer_norm_backward_twin(grad, x, weight, grad_x, weight_partial, bias_parti
         for row in range(first, end):
             origin, offset, root = cpu_moments(x[row], eps)
             total, products = real(0), real(0)
-            if weight.size:
-                for column in range(width):
-                    scaled = grad[row, column] * weight[column]
-                    total += scaled
-                    products += scaled * deviation(x[row, column], origin, offset)
-            else:
-                for column in range(width):
-                    total += grad[row, column]
-                    products += grad[row, column] * deviation(x[row, column], origin, offset)
-            mean, slope = real(total / width), real(products / width * root)
+            for column in range(width):
+                scaled = grad[row, column] * weight[column]
+                total += scaled
+                products += scaled * deviation(x[row, column], origin, offset)
+            mean, slope = total / real(width), products / real(width) * root
             for column in range(weight_partial.shape[1]):
                 normed = deviation(x[row, column], origin, offset) * root
                 weight_partial[chunk, column] += grad[row, column] * normed
-            for column in range(bias_partial.shape[1]):
                 bias_partial[chunk, column] += grad[row, column]
-            if grad_x.size and weight.size:
+            if grad_x.size:
                 for column in range(width):
                     normed = deviation(x[row, column], origin, offset) * root
                     scaled = grad[row, column] * weight[column]
                     grad_x[row, column] = (scaled - mean - normed * slope) * root
-            elif grad_x.size:
-                for column in range(width):
-                    normed = deviation(x[row, column], origin, offset) * root
-                    grad_x[row, column] = (grad[row, column] - mean - normed * slope) * root
 
 
 def _launch(
@@ -146,31 +136,29 @@ def _launch(
     need_weight: bool,
     bias_dtype: torch.dtype | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    width, nothing = x.shape[-1], x.new_empty(0)
-    widths = width if need_weight else 0, 0 if bias_dtype is None else width  # of the partial sums
+    width = x.shape[-1]
     if runs_on_gpu(x):
         rows, grad_x = as_rows(x.contiguous()), empty_rows(x) if need_x else x.new_empty((0, width))
         grid, block = row_grid(rows, MAX_THREADS, most_blocks=512)
-        partials = [x.new_empty((grid[0], columns), dtype=sums_dtype(x.dtype)) for columns in widths]
-        tensors = as_rows(grad.contiguous()), rows, or_empty(weight, rows), as_rows(grad_x), *partials
+        shares = [
+            x.new_empty((grid[0], width if needed else 0), dtype=sums_dtype(x.dtype))
+            for needed in (need_weight, bias_dtype is not None)
+        ]
+        tensors = as_rows(grad.contiguous()), rows, or_empty(weight, rows), as_rows(grad_x), *shares
         launch(layer_norm_backward_kernel, grid, block, *tensors, as_real(eps, rows))
     else:
         wide = widened(x)
         grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
         parts = chunks(wide.numel() // max(width, 1))
-        partials = [wide.new_empty((parts, columns)) for columns in widths]
-        tensors = (
-            as_rows(widened(grad)),
-            as_rows(wide),
-            wide_or_empty(weight, wide),
-            as_rows(grad_x),
-            *partials,
-        )
-        layer_norm_backward_twin(*tensors, eps)
+        learned = need_weight or bias_dtype is not None
+        # the twin takes both sums or none: one of them is a rare wish, and costs little more than both
+        shares = [wide.new_empty((parts, width if learned else 0)) for _ in range(2)]
+        inputs = as_rows(widened(grad)), as_rows(wide), wide_or_full(weight, wide, 1.0)
+        layer_norm_backward_twin(*inputs, as_rows(grad_x), *shares, eps)
     return (
-        rounded(grad_x, x.dtype) if need_x else nothing,
-        nothing if weight is None or not need_weight else sum_over_rows(partials[0], weight.dtype),
-        nothing if bias_dtype is None else sum_over_rows(partials[1], bias_dtype),
+        rounded(grad_x, x.dtype) if need_x else x.new_empty(0),
+        sum_over_rows(shares[0], weight.dtype) if need_weight and weight is not None else x.new_empty(0),
+        x.new_empty(0) if bias_dtype is None else sum_over_rows(shares[1], bias_dtype),
     )
 
 
@@ -183,11 +171,10 @@ def _fake(
     need_weight: bool,
     bias_dtype: torch.dtype | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    nothing, width = x.new_empty(0), x.shape[-1:]
     return (
-        x.new_empty(x.shape) if need_x else nothing,
-        nothing if weight is None or not need_weight else weight.new_empty(width),
-        nothing if bias_dtype is None else x.new_empty(width, dtype=bias_dtype),
+        x.new_empty(x.shape if need_x else 0),
+        weight.new_empty(weight.shape) if need_weight and weight is not None else x.new_empty(0),
+        x.new_empty(0) if bias_dtype is None else x.new_empty(x.shape[-1:], dtype=bias_dtype),
     )
 
 

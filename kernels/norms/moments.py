@@ -65,13 +65,14 @@ def deviation(x, origin, offset):
 @jitable
 def cpu_moments(row, eps):
     """Origin, offset and 1/√(σ² + ε) of a row; one core alone."""
-    real, width = row.dtype.type, row.shape[0]
-    origin = row[0] if width else real(0)
+    real = row.dtype.type
+    width = real(row.shape[0])
+    origin = row[0] if row.shape[0] else real(0)
     total, squares = real(0), real(0)
-    for column in range(width):
+    for column in range(row.shape[0]):
         total += deviation(row[column], origin, real(0))
-    offset = real(total / width)
-    for column in range(width):
+    offset = total / width
+    for column in range(row.shape[0]):
         distance = deviation(row[column], origin, offset)
         squares += distance * distance
-    return origin, offset, real(1 / math.sqrt(squares / width + eps))
+    return origin, offset, real(1) / math.sqrt(squares / width + real(eps))

@@ -26,7 +26,7 @@ from kernels.arguments import (
     or_empty,
     rounded,
     sums_dtype,
-    wide_or_empty,
+    wide_or_full,
     widened,
 )
 from kernels.backend import cuda, device_function, gpu_kernel, launch, row_grid, runs_on_gpu
@@ -114,7 +114,7 @@ def rms_norm_backward_kernel(grad, x, weight, grad_sum, grad_x, partial, eps):
 
 @twin
 def rms_norm_backward_twin(grad, x, weight, grad_sum, grad_x, partial, eps):
-    """partial: (chunks, width), or (chunks, 0) if unused; weight, grad_sum and grad_x may be empty."""
+    """partial: (chunks, width), or (chunks, 0) if unused; grad_sum and grad_x may be empty, but not weight."""
     real = x.dtype.type
     rows, width = x.shape
     parts = partial.shape[0]
@@ -125,23 +125,15 @@ def rms_norm_backward_twin(grad, x, weight, grad_sum, grad_x, partial, eps):
             squares, products = real(0), real(0)
             for column in range(width):
                 squares += x[row, column] * x[row, column]
-            if weight.size:
-                for column in range(width):
-                    products += grad[row, column] * weight[column] * x[row, column]
-            else:
-                for column in range(width):
-                    products += grad[row, column] * x[row, column]
-            root = real(1 / math.sqrt(squares / width + eps))
-            mean = real(products / width * root)
+                products += grad[row, column] * weight[column] * x[row, column]
+            root = real(1) / math.sqrt(squares / real(width) + real(eps))
+            mean = products / real(width) * root
             for column in range(partial.shape[1]):
                 partial[chunk, column] += grad[row, column] * (x[row, column] * root)
-            if grad_x.size and weight.size:
+            if grad_x.size:
                 for column in range(width):
                     normed = x[row, column] * root
                     grad_x[row, column] = (grad[row, column] * weight[column] - normed * mean) * root
-            elif grad_x.size:
-                for column in range(width):
-                    grad_x[row, column] = (grad[row, column] - x[row, column] * root * mean) * root
             if grad_x.size and grad_sum.size:
                 for column in range(width):
                     grad_x[row, column] += grad_sum[row, column]
@@ -169,7 +161,7 @@ def _launch(
         grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
         partial = wide.new_empty((chunks(wide.numel() // max(width, 1)), width if need_weight else 0))
         extra = wide.new_empty((0, 0)) if grad_sum is None else as_rows(widened(grad_sum))
-        inputs = as_rows(widened(grad)), as_rows(wide), wide_or_empty(weight, wide), extra
+        inputs = as_rows(widened(grad)), as_rows(wide), wide_or_full(weight, wide, 1.0), extra
         rms_norm_backward_twin(*inputs, as_rows(grad_x), partial, eps)
     return (
         rounded(grad_x, x.dtype) if need_x else nothing,

@@ -96,6 +96,6 @@ softmax_backward_operation = Operation(
     reference=reference,
     ledger=_ledger,
     promises=(
-        Promise(softmax_backward_kernel, (2, 2, 2), threads=MAX_THREADS, load_bytes=16, occupancy=0.75),
+        Promise(softmax_backward_kernel, (2, 2, 2), threads=MAX_THREADS, load_bytes=16, occupancy=0.625),
     ),
 )

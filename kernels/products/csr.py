@@ -106,10 +106,16 @@ def part_start(crow: Any, nonzeros: Any, part: Any, of: Any) -> Any:
 
 
 @jitable
+def part_rows(crow: Any, nonzeros: Any, part: Any, of: Any) -> Any:
+    """The first row of a part and the one after its last."""
+    return part_start(crow, nonzeros, part, of), part_start(crow, nonzeros, part + 1, of)
+
+
+@jitable
 def row_bounds(crow: Any, row: Any, nonzeros: Any) -> Any:
     """The first nonzero of a row and the one after its last, and whether they are nonzeros of this matrix at all."""
     first, end = np.int64(crow[row]), np.int64(crow[row + 1])
-    valid = 0 <= first and first <= end and end <= nonzeros
+    valid = first >= 0 and first <= end and end <= nonzeros
     return (first, end, True) if valid else (np.int64(0), np.int64(0), False)
 
 
@@ -123,5 +129,5 @@ def ends_valid(crow: Any, nonzeros: Any) -> Any:
 def gpu_row_bounds(crow, row, nonzeros):
     """The same on a GPU."""
     first, end = crow[row], crow[row + 1]
-    valid = 0 <= first and first <= end and end <= nonzeros
+    valid = first >= 0 and first <= end and end <= nonzeros
     return (first if valid else 0), (end if valid else 0), valid

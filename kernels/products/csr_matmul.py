@@ -25,7 +25,7 @@ from kernels.products.csr_product import MULTIPLYING, multiply_on_cpu, multiply_
 
 
 def reference(crow: Tensor, col: Tensor, values: Tensor, dense: Tensor) -> Tensor:
-    """The same in plain torch: each nonzero's row of dense is gathered, multiplied and added to its row of the result."""
+    """The same in plain torch: the row of dense for each nonzero is gathered, multiplied and added up."""
     products = widened(dense).index_select(0, col) * widened(values).unsqueeze(-1)
     result = torch.zeros((crow.shape[0] - 1, dense.shape[1]), dtype=products.dtype, device=dense.device)
     return rounded(result.index_add(0, rows_of(crow, col.shape[0]), products), dense.dtype)

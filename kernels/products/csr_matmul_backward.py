@@ -4,15 +4,14 @@
 
 The first is a product of two dense matrices *sampled* at the nonzeros: the rest of it is never computed. The second is
 again a sparse matrix times a dense one. A walk over A's rows would add to rows of ∂dense here and there, from many
-threads at once; so A is transposed first, which takes a sort of its nonzeros by column and keeps the order of rows
-within each, and every row of ∂dense is one thread's or warp's: no atomic additions, the same bits every time.
+threads at once; so A is transposed first (csr_transpose.py), and every row of ∂dense is one thread's or warp's: no
+atomic additions, the same bits every time.
 
 Ledger for z nonzeros: the matrix's indices and g are read; for ∂values dense is, and z numbers are written; for ∂dense
 values are, and dense's size is written. What the transposition moves, about 4 z numbers and indices, is scratch.
 
 Source: I. Nisa, A. Sukumaran-Rajam, S. Kurt, C. Hong, P. Sadayappan, Sampled Dense
-Matrix Multiplication for High-Performance Machine Learning, HiPC 2018; F. Gustavson, Two Fast Algorithms for Sparse
-Matrices: Multiplication and Permuted Transposition, ACM TOMS 4(3), 1978.
+Matrix Multiplication for High-Performance Machine Learning, HiPC 2018.
 """
 
 import numpy as np
@@ -24,12 +23,12 @@ from kernels.arguments import rounded, widened
 from kernels.backend import blocks, cuda, gpu_kernel, launch, runs_on_gpu
 from kernels.lanes import ALL, WARP
 from kernels.ledger import Ledger, entry, imagine
-from kernels.loads import load, load4, real_of, store
+from kernels.loads import load4, real_of, store
 from kernels.op import Operation
 from kernels.products.csr import (
     check_structure,
     gpu_row_bounds,
-    part_start,
+    part_rows,
     parts,
     row_bounds,
     row_steps,
@@ -43,10 +42,9 @@ from kernels.products.csr_product import (
     multiply_on_cpu,
     multiply_on_gpu,
 )
+from kernels.products.csr_transpose import TRANSPOSING, transposed
 from kernels.promises import Promise
 from kernels.twin import twin
-
-THREADS = 256  # of a block whose threads take a nonzero each
 
 
 def reference(
@@ -78,7 +76,7 @@ def csr_values_kernel(crow, col, grad, dense, grad_values, across):
         ):  # as often in every lane: all take part in the shuffles
             place = start + lane // across
             source = col[place] if place < end else 0
-            valid = 0 <= source and source < dense.shape[0]
+            valid = source >= 0 and source < dense.shape[0]
             total = real(0) if valid else real(np.nan)
             if valid and place < end:
                 for column in range(4 * (lane % across), grad.shape[1], 4 * across):
@@ -93,29 +91,12 @@ def csr_values_kernel(crow, col, grad, dense, grad_values, across):
                 store(grad_values, place, total)
 
 
-@gpu_kernel
-def csr_transposed_kernel(order, crow, values, row, transposed):
-    """Fetch the nonzeros in their order by column: which row each is in, by bisection, and its value."""
-    place = cuda.grid(1)
-    if place < order.shape[0]:
-        nonzero = order[place]
-        low, high = 0, crow.shape[0] - 1  # crow[low] ≤ nonzero < crow[high]
-        while high - low > 1:
-            middle = (low + high) // 2
-            if crow[middle] <= nonzero:
-                low = middle
-            else:
-                high = middle
-        row[place] = low
-        store(transposed, place, load(values, nonzero))
-
-
 @twin
 def csr_values_twin(crow, col, grad, dense, grad_values, of):
     """`of` parts of the rows are shared out; their indices have been checked."""
     real, width = grad.dtype.type, grad.shape[1]
     for part in prange(of):
-        low, high = part_start(crow, col.shape[0], part, of), part_start(crow, col.shape[0], part + 1, of)
+        low, high = part_rows(crow, col.shape[0], part, of)
         for row in range(low, high):
             first, end, _ = row_bounds(crow, row, col.shape[0])
             for place in range(first, end):
@@ -123,23 +104,6 @@ def csr_values_twin(crow, col, grad, dense, grad_values, of):
                 for column in range(width):
                     total += grad[row, column] * dense[source, column]
                 grad_values[place] = total
-
-
-@twin
-def csr_transposed_twin(crow, col, values, starts, row, transposed):
-    """Sort by counting: how many nonzeros each column has says where its own begin; starts: zeros, (columns + 2,).
-
-    One thread does it: a column's nonzeros must come in the order of their rows.
-    """
-    for place in range(col.shape[0]):
-        starts[col[place] + 2] += 1
-    for column in range(2, starts.shape[0]):
-        starts[column] += starts[column - 1]
-    for source in range(crow.shape[0] - 1):
-        for place in range(crow[source], crow[source + 1]):
-            target = starts[col[place] + 1]  # grows to where the next column begins
-            row[target], transposed[target] = source, values[place]
-            starts[col[place] + 1] = target + 1
 
 
 def _values_gradient(grad: Tensor, crow: Tensor, col: Tensor, dense: Tensor) -> Tensor:
@@ -151,29 +115,6 @@ def _values_gradient(grad: Tensor, crow: Tensor, col: Tensor, dense: Tensor) -> 
         work = col.shape[0] * grad.shape[1]
         csr_values_twin(crow, col, grad, dense, grad_values, parts(), elements=work)
     return grad_values
-
-
-def _dense_gradient(grad: Tensor, crow: Tensor, col: Tensor, values: Tensor, columns: int) -> Tensor:
-    row, transposed = torch.empty_like(col), torch.empty_like(values)
-    if not runs_on_gpu(grad):
-        starts = crow.new_zeros(columns + 2)
-        csr_transposed_twin(crow, col, values, starts, row, transposed)
-        return multiply_on_cpu(starts[:-1], row, transposed, grad)
-    in_order, order = torch.sort(col, stable=True)
-    starts = torch.searchsorted(in_order, torch.arange(columns + 1, dtype=col.dtype, device=col.device))
-    launch(
-        csr_transposed_kernel,
-        (blocks(len(order), THREADS),),
-        (THREADS,),
-        order,
-        crow,
-        values,
-        row,
-        transposed,
-    )
-    out = grad.new_empty((columns, grad.shape[1]))
-    multiply_on_gpu(starts.to(col.dtype), row, transposed, grad, out)
-    return out
 
 
 def _launch(
@@ -188,7 +129,12 @@ def _launch(
     if dense is not None:
         grad_values = _values_gradient(wide, crow, col, plain(dense))
     if values is not None:
-        grad_dense = _dense_gradient(wide, crow, col, plain(values), columns)
+        matrix = transposed(crow, col, plain(values), columns)
+        if on_gpu:
+            grad_dense = grad.new_empty((columns, grad.shape[1]))
+            multiply_on_gpu(*matrix, wide, grad_dense)
+        else:
+            grad_dense = multiply_on_cpu(*matrix, wide)
     return rounded(grad_values, dtype), rounded(grad_dense, dtype)
 
 
@@ -249,13 +195,7 @@ csr_matmul_backward_operation = Operation(
             load_bytes=16,
             occupancy=0.5,
         ),
-        Promise(
-            csr_transposed_kernel,
-            (INDICES, INDICES, 1, INDICES, 1),
-            threads=THREADS,
-            load_bytes=8,
-            occupancy=0.5,
-        ),
+        TRANSPOSING,
         MULTIPLYING,
     ),
 )

@@ -10,14 +10,13 @@ C. Yang, A. Buluç, J. Owens, Design Principles for Sparse Matrix Multiplication
 """
 
 import numpy as np
-import torch
 from numba import prange, types
 from torch import Tensor
 
 from kernels.backend import blocks, cuda, gpu_kernel, launch
 from kernels.lanes import ALL, WARP
 from kernels.loads import load, load4, real_of, store4
-from kernels.products.csr import check_structure, ends_valid, gpu_row_bounds, part_start, parts, row_bounds
+from kernels.products.csr import check_structure, ends_valid, gpu_row_bounds, part_rows, parts, row_bounds
 from kernels.products.vectors import BYTES, plus_product, put, take, zeros
 from kernels.promises import Promise
 from kernels.twin import jitable, twin
@@ -58,8 +57,8 @@ MULTIPLYING = Promise(
 
 
 @jitable
-def row_times_columns(first, end, col, values, dense, rows, width, column):
-    """Four vectors of a row's result, from `column` on; dense: (rows · width,). The last says whether all went well."""
+def row_times_four_vectors(first, end, col, values, dense, rows, width, column):
+    """A row's result in four vectors from `column` on, and whether all indices were valid; dense: (rows · width,)."""
     lanes, left = BYTES // dense.itemsize, width - column
     a, b, c, d = zeros(dense), zeros(dense), zeros(dense), zeros(dense)
     for place in range(first, end):
@@ -74,19 +73,77 @@ def row_times_columns(first, end, col, values, dense, rows, width, column):
     return a, b, c, d, True
 
 
+@jitable
+def four_sources(col, place):
+    """The indices of four nonzeros; a negative one becomes a huge one."""
+    return (
+        np.uint64(col[place]),
+        np.uint64(col[place + 1]),
+        np.uint64(col[place + 2]),
+        np.uint64(col[place + 3]),
+    )
+
+
+@jitable
+def row_times_one_vector(first, end, col, values, dense, rows, width, column):
+    """The same in a single vector; four nonzeros are summed side by side, for an addition waits for the one before."""
+    a, b, c, d = zeros(dense), zeros(dense), zeros(dense), zeros(dense)
+    one, most, left, place = values.dtype.type(1), np.uint64(rows), width - column, first
+    while place + 4 <= end:
+        source_a, source_b, source_c, source_d = four_sources(col, place)
+        if max(max(source_a, source_b), max(source_c, source_d)) >= most:
+            return a, False
+        a = plus_product(a, values[place], take(dense, np.int64(source_a) * width + column, left))
+        b = plus_product(b, values[place + 1], take(dense, np.int64(source_b) * width + column, left))
+        c = plus_product(c, values[place + 2], take(dense, np.int64(source_c) * width + column, left))
+        d = plus_product(d, values[place + 3], take(dense, np.int64(source_d) * width + column, left))
+        place += 4
+    while place < end:
+        source = np.uint64(col[place])
+        if source >= most:
+            return a, False
+        a = plus_product(a, values[place], take(dense, np.int64(source) * width + column, left))
+        place += 1
+    return plus_product(plus_product(a, one, b), one, plus_product(c, one, d)), True
+
+
+@jitable
+def row_times_column(first, end, col, values, dense):
+    """The same for the only column of dense, (rows,)."""
+    zero, most, place = values.dtype.type(0), np.uint64(dense.shape[0]), first
+    a, b, c, d = zero, zero, zero, zero
+    # the way out in the middle keeps the compiler from gathering, which takes longer than loading one by one
+    while place + 4 <= end:
+        source_a, source_b, source_c, source_d = four_sources(col, place)
+        if max(max(source_a, source_b), max(source_c, source_d)) >= most:
+            return a, False
+        a, b = a + values[place] * dense[source_a], b + values[place + 1] * dense[source_b]
+        c, d = c + values[place + 2] * dense[source_c], d + values[place + 3] * dense[source_d]
+        place += 4
+    while place < end:
+        source = np.uint64(col[place])
+        if source >= most:
+            return a, False
+        a += values[place] * dense[source]
+        place += 1
+    return (a + b) + (c + d), True
+
+
 @twin
-def csr_matmul_twin(crow, col, values, dense, out, invalid):
+def wide_twin(crow, col, values, dense, out, invalid):
     """By panels of four vectors of columns, so that a panel of dense stays in cache from row to row."""
     rows, width = dense.shape
     lanes, of = BYTES // dense.itemsize, invalid.shape[0]
     flat, results = dense.reshape(-1), out.reshape(-1)
     for part in prange(of):
+        low, high = part_rows(crow, col.shape[0], part, of)
         wrong = not ends_valid(crow, col.shape[0])
-        low, high = part_start(crow, col.shape[0], part, of), part_start(crow, col.shape[0], part + 1, of)
         for column in range(0, width, 4 * lanes):
             for row in range(low, high):
                 first, end, valid = row_bounds(crow, row, col.shape[0])
-                a, b, c, d, inside = row_times_columns(first, end, col, values, flat, rows, width, column)
+                a, b, c, d, inside = row_times_four_vectors(
+                    first, end, col, values, flat, rows, width, column
+                )
                 wrong |= not (valid and inside)
                 start, left = row * width + column, width - column
                 put(results, start, left, a)
@@ -96,50 +153,35 @@ def csr_matmul_twin(crow, col, values, dense, out, invalid):
         invalid[part] = wrong
 
 
-@jitable
-def row_times_vector(first, end, col, values, dense):
-    """The sum over a row's nonzeros, four chains of additions side by side, and whether all went well."""
-    zero, rows = values.dtype.type(0), np.uint64(dense.shape[0])
-    a, b, c, d = zero, zero, zero, zero
-    place = first
-    # the way out in the middle keeps the compiler from gathering, which takes longer than loading one by one
-    while place + 4 <= end:
-        source_a, source_b = np.uint64(col[place]), np.uint64(col[place + 1])
-        source_c, source_d = np.uint64(col[place + 2]), np.uint64(col[place + 3])
-        if max(max(source_a, source_b), max(source_c, source_d)) >= rows:  # a negative one is huge too
-            return a, False
-        a, b = a + values[place] * dense[source_a], b + values[place + 1] * dense[source_b]
-        c, d = c + values[place + 2] * dense[source_c], d + values[place + 3] * dense[source_d]
-        place += 4
-    while place < end:
-        source = np.uint64(col[place])
-        if source >= rows:
-            return a, False
-        a += values[place] * dense[source]
-        place += 1
-    return (a + b) + (c + d), True
-
-
 @twin
-def csr_vector_twin(crow, col, values, dense, out, invalid):  # dense: (columns,), out: (rows,)
-    """A single column."""
-    of = invalid.shape[0]
+def narrow_twin(crow, col, values, dense, out, invalid):
+    """By panels of one vector."""
+    rows, width = dense.shape
+    of, flat, results = invalid.shape[0], dense.reshape(-1), out.reshape(-1)
     for part in prange(of):
+        low, high = part_rows(crow, col.shape[0], part, of)
         wrong = not ends_valid(crow, col.shape[0])
-        low, high = part_start(crow, col.shape[0], part, of), part_start(crow, col.shape[0], part + 1, of)
-        for row in range(low, high):
-            first, end, valid = row_bounds(crow, row, col.shape[0])
-            out[row], inside = row_times_vector(first, end, col, values, dense)
-            wrong |= not (valid and inside)
+        for column in range(0, width, BYTES // dense.itemsize):
+            for row in range(low, high):
+                first, end, valid = row_bounds(crow, row, col.shape[0])
+                sums, inside = row_times_one_vector(first, end, col, values, flat, rows, width, column)
+                wrong |= not (valid and inside)
+                put(results, row * width + column, width - column, sums)
         invalid[part] = wrong
 
 
-def multiply_on_gpu(crow: Tensor, col: Tensor, values: Tensor, dense: Tensor, out: Tensor) -> None:
-    """Launch the kernel; half a warp side by side would leave its other half idle, so it takes other nonzeros."""
-    rows, width = out.shape
-    across = lanes_across(width)
-    grid = blocks(rows, WARPS), blocks(width, 4 * across)
-    launch(csr_matmul_kernel, grid, (WARPS * WARP,), crow, col, values, dense, out, across)
+@twin
+def column_twin(crow, col, values, dense, out, invalid):
+    """A single column."""
+    of, flat, results = invalid.shape[0], dense.reshape(-1), out.reshape(-1)
+    for part in prange(of):
+        low, high = part_rows(crow, col.shape[0], part, of)
+        wrong = not ends_valid(crow, col.shape[0])
+        for row in range(low, high):
+            first, end, valid = row_bounds(crow, row, col.shape[0])
+            results[row], inside = row_times_column(first, end, col, values, flat)
+            wrong |= not (valid and inside)
+        invalid[part] = wrong
 
 
 def lanes_across(width: int) -> int:
@@ -147,15 +189,26 @@ def lanes_across(width: int) -> int:
     return min(WARP, 1 << (blocks(max(width, 1), 4) - 1).bit_length())
 
 
+def multiply_on_gpu(crow: Tensor, col: Tensor, values: Tensor, dense: Tensor, out: Tensor) -> None:
+    """Launch the kernel; with few columns, the other lanes of a warp take other nonzeros of its row."""
+    rows, width = out.shape
+    across = lanes_across(width)
+    grid = blocks(rows, WARPS), blocks(width, 4 * across)
+    launch(csr_matmul_kernel, grid, (WARPS * WARP,), crow, col, values, dense, out, across)
+
+
 def multiply_on_cpu(crow: Tensor, col: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     """The twins' result, from tensors without gaps in the dtype of sums; ValueError for indices that are wrong."""
-    out = dense.new_empty((crow.shape[0] - 1, dense.shape[1]))
-    invalid = torch.empty(parts(), dtype=torch.bool)
-    if dense.shape[1] == 1:
-        vectors = dense.view(-1), out.view(-1)
-        csr_vector_twin(crow, col, values, *vectors, invalid)
+    columns, width = dense.shape
+    out = dense.new_empty((crow.shape[0] - 1, width))
+    invalid = np.empty(parts(), np.bool_)
+    lanes, work = BYTES // dense.itemsize, col.shape[0] * width
+    if width == 1:
+        column_twin(crow, col, values, dense, out, invalid, elements=work)
+    elif width <= 2 * lanes:
+        narrow_twin(crow, col, values, dense, out, invalid, elements=work)
     else:
-        csr_matmul_twin(crow, col, values, dense, out, invalid, elements=col.shape[0] * dense.shape[1])
-    if invalid.any():
-        check_structure(crow, col, dense.shape[0])
+        wide_twin(crow, col, values, dense, out, invalid, elements=work)
+    if any(invalid.tolist()):  # a few numbers: NumPy's any would take longer
+        check_structure(crow, col, columns)
     return out

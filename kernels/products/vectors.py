@@ -15,9 +15,10 @@ Source: LLVM Language Reference Manual, "Vector Type", "llvm.masked.load".
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, models, register_model
+from numba import extending, types
+from numba.extending import models, register_model
 
+intrinsic: Any = extending.intrinsic  # its types speak of Python, not of what a twin sees
 BYTES = 64  # of a vector: lanes = BYTES // array.itemsize
 
 
@@ -86,6 +87,57 @@ def plus_product(typing, total, factor, vector):
         return builder.fadd(product, total, flags=("contract",))
 
     return vector(vector, vector.dtype, vector), generate
+
+
+@intrinsic
+def plus_products(typing, total, one, other):
+    """total + one · other, element by element."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total, one, other = arguments
+        return builder.fadd(builder.fmul(one, other, flags=("contract",)), total, flags=("contract",))
+
+    return total(total, total, total), generate
+
+
+@intrinsic
+def total_of(typing, vector):
+    """The sum of a vector's elements, by halves."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (rest,), place, lanes = arguments, ir.IntType(32), vector.lanes
+        while lanes > 1:
+            lanes //= 2
+            kind = ir.VectorType(place, lanes)
+            low = ir.Constant(kind, list(range(lanes)))
+            high = ir.Constant(kind, list(range(lanes, 2 * lanes)))
+            rest = builder.fadd(
+                builder.shuffle_vector(rest, rest, low), builder.shuffle_vector(rest, rest, high)
+            )
+        return builder.extract_element(rest, place(0))
+
+    return vector.dtype(vector), generate
+
+
+@intrinsic
+def nibbles(typing, packed, index, like):
+    """As many bytes as a vector of `like` has elements, from `index` on: their low and their high halves, less 8."""
+    vector = Vector(like.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        byte, wide = (ir.VectorType(ir.IntType(bits), vector.lanes) for bits in (8, 32))
+        start = builder.bitcast(builder.gep(view.data, [arguments[1]]), byte.as_pointer())
+        both = builder.zext(builder.load(start, align=1), wide)
+        kind, eight = context.get_value_type(vector), ir.Constant(wide, [8] * vector.lanes)
+        halves = (
+            builder.and_(both, ir.Constant(wide, [15] * vector.lanes)),
+            builder.lshr(both, ir.Constant(wide, [4] * vector.lanes)),
+        )
+        numbers = [builder.sitofp(builder.sub(half, eight), kind) for half in halves]
+        return context.make_tuple(builder, signature.return_type, numbers)
+
+    return types.UniTuple(vector, 2)(packed, types.intp, like), generate
 
 
 def _zeros(context: Any, vector: Vector) -> Any:

@@ -19,6 +19,7 @@ from numba import prange
 from torch import Tensor
 
 from kernels.fastmath import exp
+from kernels.row_max import row_max
 from kernels.twin import jitable, twin
 
 QUERIES, KEYS = 128, 512  # of a block
@@ -45,9 +46,7 @@ def online_softmax_twin(scores, sums, largest, total, first_query, queries, firs
     real = scores.dtype.type
     for row in prange(scores.shape[0]):
         seen = keys_seen(row, first_query, queries, first_key, scores.shape[1], causal)
-        peak, weights = largest[row], real(0)
-        for key in range(seen):
-            peak = max(peak, scores[row, key])
+        peak, weights = max(largest[row], row_max(scores[row, :seen])), real(0)
         shift = finite_or_zero(peak)
         for key in range(seen):
             scores[row, key] = exp(scores[row, key] - shift)
@@ -79,23 +78,24 @@ def forward(
 ) -> tuple[Tensor, Tensor]:
     """q: (heads, group, time, width), k: (heads, keys, width), v: (heads, keys, value width).
 
-    Gives the output, (heads, group, time, value width), and the logsumexp, (heads, group, time). `queries` and `keys`
-    are the size of a block; results depend on it by roundings only.
+    Gives the output, (heads, group, time, value width), and the logsumexp, (heads, group, time). `queries` (of
+    all heads of a group) and `keys` are the size of a block; results depend on it by roundings only.
     """
     _, group, time, _ = q.shape
     out, logsumexp = q.new_empty(*q.shape[:-1], v.shape[-1]), q.new_empty(q.shape[:-1])
-    scratch = _Scratch(q, min(queries, time), min(keys, k.shape[1]))
+    scratch = _Scratch(q, min(queries, group * time), min(keys, k.shape[1]))
     for heads, rows in scratch.blocks(q.shape[0], time):
         block = q[heads, :, rows].mul(scale).flatten(1, 2)  # (heads, group × queries, width)
         sums = v.new_zeros(*block.shape[:-1], v.shape[-1])
         largest, total = q.new_full(block.shape[:-1], -math.inf), q.new_zeros(block.shape[:-1])
         for columns in _slices(min(k.shape[1], rows.stop) if causal else k.shape[1], keys):
             scores = scratch.product(block, k[heads, columns].mT)
-            arrays = _rows(scores), _rows(sums), largest.view(-1), total.view(-1)
+            arrays = scores.flatten(0, 1), sums.flatten(0, 1), largest.view(-1), total.view(-1)
             online_softmax_twin(*arrays, rows.start, rows.stop - rows.start, columns.start, causal)
             sums.baddbmm_(scores, v[heads, columns])
-        total.clamp_(min=0.5)  # it is at least 1, or 0 where there was no key to see: 0/0 is to be 0, as in torch
-        shape = (-1, group, rows.stop - rows.start)
+        # a total is at least 1, or 0 where there was no key to see: such a query has 0, as in torch, not 0/0
+        total.clamp_(min=0.5)
+        shape = (block.shape[0], group, rows.stop - rows.start)
         out[heads, :, rows] = sums.div_(total.unsqueeze(-1)).view(*shape, v.shape[-1])
         logsumexp[heads, :, rows] = total.log_().add_(largest).view(shape)
     return out, logsumexp
@@ -116,10 +116,11 @@ def backward(
     keys: int = KEYS,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of q, k and v, shapes as in `forward`; one that is not needed is zeros or unwritten."""
+    _, group, time, _ = q.shape
     delta = (grad * out).sum(-1)  # (heads, group, time)
     grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-    weighing, sloping = (_Scratch(q, min(queries, q.shape[2]), min(keys, k.shape[1])) for _ in range(2))
-    for heads, rows in weighing.blocks(q.shape[0], q.shape[2]):
+    weighing, sloping = (_Scratch(q, min(queries, group * time), min(keys, k.shape[1])) for _ in range(2))
+    for heads, rows in weighing.blocks(q.shape[0], time):
         block = q[heads, :, rows].mul(scale).flatten(1, 2)  # (heads, group × queries, width)
         grad_out = grad[heads, :, rows].flatten(1, 2)
         statistics = logsumexp[heads, :, rows].flatten(), delta[heads, :, rows].flatten()
@@ -128,13 +129,13 @@ def backward(
             weights = weighing.product(block, k[heads, columns].mT)
             slopes = sloping.product(grad_out, v[heads, columns].mT)
             place = rows.start, rows.stop - rows.start, columns.start, causal
-            slopes_twin(_rows(weights), _rows(slopes), *statistics, *place)
+            slopes_twin(weights.flatten(0, 1), slopes.flatten(0, 1), *statistics, *place)
             if need_q:
                 sums.baddbmm_(slopes, k[heads, columns])
             if need_kv:
                 grad_k[heads, columns].baddbmm_(slopes.mT, block)
                 grad_v[heads, columns].baddbmm_(weights.mT, grad_out)
-        grad_q[heads, :, rows] = sums.mul_(scale).view(-1, q.shape[1], rows.stop - rows.start, q.shape[3])
+        grad_q[heads, :, rows] = sums.mul_(scale).view_as(q[heads, :, rows])
     return grad_q, grad_k, grad_v
 
 
@@ -142,9 +143,12 @@ class _Scratch:
     """Room for the scores of a block, used again by every block."""
 
     def __init__(self, q: Tensor, queries: int, keys: int) -> None:
-        self.queries = queries
-        self.heads = max(1, min(q.shape[0], SCORES // max(1, q.shape[1] * queries * keys)))
-        self.room = q.new_empty(self.heads * q.shape[1] * queries * keys)
+        self.queries = max(
+            1, queries // max(1, q.shape[1])
+        )  # of each head of a group, whose rows stand together
+        rows = q.shape[1] * self.queries
+        self.heads = max(1, min(q.shape[0], SCORES // max(1, rows * keys)))
+        self.room = q.new_empty(self.heads * rows * keys)
 
     def blocks(self, heads: int, time: int) -> Iterator[tuple[slice, slice]]:
         """The heads and the queries of each block."""
@@ -158,10 +162,6 @@ class _Scratch:
         return torch.bmm(a, b, out=self.room[: math.prod(shape)].view(shape))
 
 
-def _rows(matrices: Tensor) -> Tensor:
-    return matrices.view(-1, matrices.shape[-1])
-
-
 def _slices(length: int, step: int) -> Iterator[slice]:
     """`length` cut into pieces of `step`, the last one shorter."""
-    return (slice(start, min(start + step, length)) for start in range(0, length, step))
+    return (slice(start, min(start + step, length)) for start in range(0, length, max(step, 1)))

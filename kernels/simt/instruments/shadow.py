@@ -132,8 +132,8 @@ class Shadow:
 
     def touched(self) -> tuple[np.ndarray, np.ndarray]:
         """Which units were read, and which were written; an atomic update does both: bool (units,) each."""
-        read = self._slots[:, ::4].any(axis=1)
-        return read, self._slots[:, 2 * Action.WRITE :: 2].any(axis=1)
+        touched = self._slots != 0
+        return np.any(touched[:, ::4], axis=1), np.any(touched[:, 2 * Action.WRITE :: 2], axis=1)
 
     def _touch(
         self,

@@ -23,7 +23,7 @@ BFLOAT16 = np.dtype(np.int16)  # its bits
 
 def load(machine: Any, lanes: Lanes, view: View | Views, index: Number, line: Line) -> Number:
     """One element as a number of the dtype of sums."""
-    return widened(access.load(machine, lanes, view, (index,), line))
+    return widened(access.load(machine, lanes, view, (index,), line))[()]  # one for all lanes stays a number
 
 
 def store(machine: Any, lanes: Lanes, view: View | Views, index: Number, value: Number, line: Line) -> None:

@@ -23,6 +23,13 @@ def seen_as(tensor, layout):
     return tensor.detach().repeat_interleave(3)[::3]
 
 
+def assert_same(case, found, wanted):
+    if case.same_bits:
+        assert_same_bits(found, wanted)
+    else:
+        torch.testing.assert_close(tuple(found), tuple(wanted))
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_takes_any_layout(case, layout, device):
     inputs = case.inputs(case.tiny[0], device=device)
@@ -31,7 +38,7 @@ def test_takes_any_layout(case, layout, device):
     for group in (views, plain):
         for place, tensor in enumerate(inputs):
             group[place] = group[place].requires_grad_(tensor.requires_grad)
-    assert_same_bits(everything(case, tuple(views)), everything(case, tuple(plain)))
+    assert_same(case, everything(case, tuple(views)), everything(case, tuple(plain)))
 
 
 @pytest.mark.parametrize("layout", ["transposed", "expanded rows", "expanded columns"])
@@ -45,7 +52,7 @@ def test_takes_gradients_of_any_layout(case, layout, device):
     ]
     found = torch.autograd.grad(outputs, learned(inputs), weights, retain_graph=True)
     wanted = torch.autograd.grad(outputs, learned(inputs), [weight.contiguous() for weight in weights])
-    assert_same_bits(found, wanted)
+    assert_same(case, found, wanted)
 
 
 def test_empty(case, device):

@@ -26,7 +26,9 @@ def _case(name: str, *vectors: str) -> Case:
     def make(size: Size, draw: torch.Generator) -> Tensors:
         return normal(draw, *size), *(normal(draw, size[-1]) for _ in vectors)
 
-    return Case(name, ours, torchs, make, sizes=SIZES, weights=tuple(range(1, len(vectors) + 1)))
+    return Case(
+        name, ours, torchs, make, sizes=SIZES, weights=tuple(range(1, len(vectors) + 1)), extremes=False
+    )
 
 
 CASES = (
