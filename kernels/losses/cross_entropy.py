@@ -160,7 +160,9 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]
     ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, grad: Tensor, *unused: None) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor | None, *unused: None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 5
     options = ctx.ignore_index, ctx.label_smoothing
     grad_logits = cross_entropy_backward_operation(grad, *ctx.saved_tensors, *options)
     return grad_logits, None, None, None, None

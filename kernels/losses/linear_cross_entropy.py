@@ -67,7 +67,8 @@ def reference(
         one = torch.ones((), dtype=logits.dtype, device=logits.device)
         slopes = slopes_in_torch(one, logits, target, normalizers, count, ignore_index, label_smoothing)
     gradients = gradients_in_torch(slopes, hidden, weight, bias, needs)
-    return loss, normalizers, count, *(gradient.detach() for gradient in gradients)
+    grad_hidden, grad_weight, grad_bias = (gradient.detach() for gradient in gradients)
+    return loss, normalizers, count, grad_hidden, grad_weight, grad_bias
 
 
 def _launch(
@@ -117,26 +118,34 @@ def _fake(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Six) -> None:
-    hidden, weight, target, bias, ctx.ignore_index, ctx.label_smoothing, _, needs = inputs
-    ctx.computed = any(needs)
+    hidden, weight, target, bias, ctx.ignore_index, ctx.label_smoothing, _, ctx.computed = inputs
     ctx.save_for_backward(hidden, weight, target, bias, *output[1:])
     ctx.mark_non_differentiable(*output[1:])
     ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, grad: Tensor, *unused: None) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor | None, *unused: None) -> tuple[Tensor | None, ...]:
     hidden, weight, target, bias, normalizers, count, *gradients = ctx.saved_tensors
     need_hidden, need_weight, _, need_bias, *_ = ctx.needs_input_grad
     needs = [need_hidden, need_weight, need_bias]
-    if ctx.computed and not torch.is_grad_enabled():
-        gradients = [
-            gradient * grad if need else None for gradient, need in zip(gradients, needs, strict=True)
-        ]
-    else:  # a gradient for each row; or a second derivative is wanted, which this operation refuses
-        inputs = grad, hidden, weight, target, bias, normalizers, count
-        gradients = linear_cross_entropy_backward_operation(
-            *inputs, ctx.ignore_index, ctx.label_smoothing, needs
+    if grad is None:
+        return (None,) * len(ctx.needs_input_grad)
+    at_once = all(done or not need for done, need in zip(ctx.computed, needs, strict=True))
+    if at_once and not torch.is_grad_enabled():
+        gradients = [gradient * grad for gradient in gradients]
+    else:  # each row has a gradient of its own; or a second derivative is wanted, which this operation refuses
+        arguments = (
+            grad,
+            hidden,
+            weight,
+            target,
+            bias,
+            normalizers,
+            count,
+            ctx.ignore_index,
+            ctx.label_smoothing,
         )
+        gradients = linear_cross_entropy_backward_operation(*arguments, needs)
     grad_hidden, grad_weight, grad_bias = (
         gradient if need else None for gradient, need in zip(gradients, needs, strict=True)
     )

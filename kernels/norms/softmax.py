@@ -114,10 +114,9 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(output)
 
 
-def _backward(ctx: Any, grad: Tensor) -> Tensor:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor]:
     (y,) = ctx.saved_tensors
-    grad_x: Tensor = softmax_backward_operation(grad, y)
-    return grad_x
+    return (softmax_backward_operation(grad, y),)
 
 
 softmax_operation = Operation(

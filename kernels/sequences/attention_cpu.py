@@ -3,7 +3,7 @@
 A block is some queries beside some keys. Its scores are a matrix product, which the CPU's own library does best; what
 plain torch does in five passes over memory (scale, mask, maximum, exp and sum, division) is one pass here over scores
 that are still in cache. A block's scores are overwritten by the next one's, so the memory taken beyond inputs and
-outputs is that of one block, whatever the number of queries and keys.
+outputs is that of one block (two in the backward pass), whatever the number of queries and keys.
 
 The queries of the heads that share a key head are rows of one matrix: (heads, group, time, width) in, and in a block
 (heads, group × queries, width). `heads` counts the key heads of all sequences of the batch.
@@ -143,9 +143,8 @@ class _Scratch:
     """Room for the scores of a block, used again by every block."""
 
     def __init__(self, q: Tensor, queries: int, keys: int) -> None:
-        self.queries = max(
-            1, queries // max(1, q.shape[1])
-        )  # of each head of a group, whose rows stand together
+        # of each head of a group, whose rows stand together
+        self.queries = max(1, queries // max(1, q.shape[1]))
         rows = q.shape[1] * self.queries
         self.heads = max(1, min(q.shape[0], SCORES // max(1, rows * keys)))
         self.room = q.new_empty(self.heads * rows * keys)

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from numba import types
 
-from kernels import simt
+from kernels import compiled, simt
 from kernels.ladders.layer_norm import RUNGS
 
 SIZES = [(1, 1), (3, 7), (2, 131), (70, 33), (300, 5), (2, 1024), (1, 4001)]
@@ -79,3 +80,15 @@ def test_every_rung_is_expected():
 def test_rows_too_long_for_registers_are_refused():
     with pytest.raises(ValueError, match=r"width must be at most 4096 .* got 4097"):
         RUNGS[-1].shape(1, 4097)
+
+
+def test_compiles_to_registers_alone(rung):
+    matrix = types.Array(types.float32, 2, "C")
+    vector = types.Array(types.float32, 1, "C")
+    try:
+        found = compiled.inspect(rung.kernel, (matrix, vector, vector, matrix, types.float32))
+    except compiled.CompilerMissing:
+        pytest.skip("needs the extra [compiler]")
+    assert found.spill_bytes == found.stack_bytes == 0
+    assert not found.float64
+    assert max(found.loads) == (16 if rung.name in ("vector loads", "row in registers") else 4)

@@ -41,8 +41,9 @@ def test_right_for_any_size(rung, size):
     assert not found.hazards
 
 
-@pytest.mark.parametrize("rung", RUNGS, ids=NAMES)
+@pytest.mark.parametrize("rung", RUNGS[2:4], ids=NAMES[2:4])
 def test_right_in_any_order_of_warps(rung):
+    """Of those that share memory; the two larger ones wait at the same places, and have no hazards."""
     _, in_lockstep, _ = run(rung, 20, 17, 18)
     _, shuffled, _ = run(rung, 20, 17, 18, order="shuffled", seed=1)
     assert torch.equal(in_lockstep, shuffled)

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from numba import types
 
-from kernels import simt
+from kernels import compiled, simt
 from kernels.ladders.softmax import RUNGS, block_per_row
 
 SIZES = [(1, 1), (3, 7), (2, 131), (70, 33), (2, 1024), (1, 5003)]
@@ -69,3 +70,14 @@ def test_counts_what_the_docstring_says(rung):
 
 def test_every_rung_is_expected():
     assert [rung.name for rung in RUNGS] == list(EXPECTED)
+
+
+def test_compiles_to_registers_alone(rung):
+    matrix = types.Array(types.float32, 2, "C")
+    try:
+        found = compiled.inspect(rung.kernel, (matrix, matrix))
+    except compiled.CompilerMissing:
+        pytest.skip("needs the extra [compiler]")
+    assert found.spill_bytes == found.stack_bytes == 0
+    assert not found.float64
+    assert max(found.loads) == (16 if rung.name in ("vector loads", "row in registers") else 4)

@@ -81,7 +81,7 @@ CASES = (
         _torchs,
         _make(False, 64),
         SIZES,
-        TINY,
+        ((2, 1, 3), (5, 1, 2)),
         EMPTY,
         weights=(1,),
         extremes=False,
