@@ -10,8 +10,8 @@ the result a column: the numbers of x under the filter there. That matrix would 
 filter has taps; its tiles are made in shared memory, and it is never in memory as a whole. Scale, shift and ReLU follow
 in registers.
 
-*CPU*: torch's convolution with scale folded into the filters and shift as its bias, then ReLU in place. Folding
-changes one number for each weight, where scaling the result would change one for each pixel.
+*CPU*: torch's convolution, then scale, shift and ReLU in one pass in place. Folding scale into the filters would not
+save that pass, which ReLU needs, and would multiply all filters at each call.
 
 Ledger: x, the filters and the vectors are read once, y written once. Unfused, normalization and ReLU carry the result
 to memory and back twice more.
@@ -25,10 +25,19 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numba import prange
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import HALF, as_real, check_input, follow_autocast_down, or_empty, rounded, widened
+from kernels.arguments import (
+    as_real,
+    check_input,
+    follow_autocast_down,
+    or_empty,
+    rounded,
+    wide_or_empty,
+    widened,
+)
 from kernels.backend import blocks, cuda, device_function, gpu_kernel, launch, runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load, real_of, store4
@@ -48,6 +57,7 @@ from kernels.products.tiles import (
 )
 from kernels.promises import Promise
 from kernels.shared import put4, shared_array
+from kernels.twin import twin
 
 
 def reference(
@@ -140,20 +150,24 @@ def conv_bn_relu_kernel(
             store4(line, 4 * pixel, sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3])
 
 
-def _folded(
-    weight: Tensor,
-    bias: Tensor | None,
-    mean: Tensor,
-    variance: Tensor,
-    gamma: Tensor | None,
-    beta: Tensor | None,
-    eps: float,
-) -> tuple[Tensor, Tensor]:
-    """Filters and bias of the convolution that does the normalization too, in the dtype of sums."""
-    scale = torch.rsqrt(widened(variance) + eps)
-    scale = scale if gamma is None else scale * gamma
-    shift = (-widened(mean) if bias is None else bias - widened(mean)) * scale
-    return widened(weight) * scale[:, None, None, None], shift if beta is None else shift + beta
+@twin
+def conv_bn_relu_twin(lines, bias, mean, variance, gamma, beta, eps):
+    """lines: (batch channels, pixels), the convolution without bias, changed in place."""
+    real = lines.dtype.type
+    channels, zero = mean.shape[0], real(0)
+    for place in prange(lines.shape[0]):
+        line, channel = lines[place], place % channels
+        scale = real(1 / math.sqrt(variance[channel] + eps))
+        if gamma.size:
+            scale *= gamma[channel]
+        shift = -mean[channel] * scale
+        if bias.size:
+            shift += bias[channel] * scale
+        if beta.size:
+            shift += beta[channel]
+        for pixel in range(lines.shape[1]):
+            value = line[pixel] * scale + shift
+            line[pixel] = zero if value < zero else value
 
 
 def _launch(
@@ -171,11 +185,13 @@ def _launch(
     groups: int,
 ) -> Tensor:
     if not runs_on_gpu(x):
-        filters, shift = _folded(weight, bias, mean, variance, gamma, beta, eps)
-        wide = x.float() if x.dtype in HALF else x
         with torch.autocast("cpu", enabled=False):  # which would convert the factors again
-            result = F.conv2d(wide, filters, shift, stride, padding, dilation, groups)
-        return rounded(result.relu_().contiguous(), x.dtype)
+            wide = F.conv2d(widened(x), widened(weight), None, stride, padding, dilation, groups).contiguous()
+        vectors = tuple(wide_or_empty(vector, wide) for vector in (bias, mean, variance, gamma, beta))
+        conv_bn_relu_twin(
+            wide.view(wide.shape[0] * wide.shape[1], wide.shape[2] * wide.shape[3]), *vectors, eps
+        )
+        return rounded(wide, x.dtype)
     out = _fake(x, weight, bias, mean, variance, gamma, beta, eps, stride, padding, dilation, groups)
     x, (batch, channels, height, width) = x.contiguous(), out.shape
     vectors = (

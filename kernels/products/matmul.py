@@ -46,7 +46,8 @@ def _launch(
 ) -> tuple[Tensor, Tensor]:
     out, kept = product(_rows(a), b, a.dtype, bias, activation, keep)
     shape = (*a.shape[:-1], b.shape[1])
-    return out.view(shape), kept.view(shape if keep else 0)
+    kept = kept.view(shape if keep else 0)
+    return out if a.dim() == 2 else out.view(shape), kept
 
 
 def _fake(

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-import torch.nn.functional as F
 from cases.attention import in_torch, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -164,7 +163,7 @@ def test_what_a_causal_query_may_not_see_cannot_harm_it(extreme):
 def test_a_query_of_minus_infinity_scores_has_zeros():
     q, k, v = (tensor.detach() for tensor in random_heads(1, 1, 1, 2, 3, 4, 4, dtype=torch.float32))
     q[..., 0, :], k = math.inf, -k.abs()
-    for out in (attention(q, k, v), F.scaled_dot_product_attention(q, k, v)):
+    for out in (attention(q, k, v), torch.nn.functional.scaled_dot_product_attention(q, k, v)):
         assert out[..., 0, :].count_nonzero() == 0
         assert out[..., 1, :].isfinite().all()
 

@@ -47,7 +47,7 @@ def test_nothing_is_kept_where_no_gradient_is_wanted():
     a, b = torch.randn(3, 8, requires_grad=True), torch.randn(8, 4)
     with torch.no_grad(), simt.simulated() as launches:
         matmul(a, b, activation="gelu")
-    assert launches[0].counters.global_store_requests == 1 * 1  # three rows of four columns: one warp stores
+    assert launches[0].counters.global_store_requests == 3  # of y's rows; z would be three more
 
 
 def test_transposed_factors_are_not_copied():
@@ -74,7 +74,7 @@ def test_no_bank_conflicts_in_float32():
 
 def test_large_products_take_large_tiles(monkeypatch):
     """The kernel with tiles of 128 by 128 gives what the other one gives, and asks memory for half as much."""
-    a, b, bias = torch.randn(130, 20), torch.randn(20, 129), torch.randn(129)
+    a, b, bias = torch.randn(130, 16), torch.randn(16, 129), torch.randn(129)
     with simt.simulated() as small:
         expected, kept = product(a, b, torch.float32, bias, "gelu", keep=True)
     monkeypatch.setattr("kernels.products.product.ENOUGH", 1)
