@@ -66,17 +66,7 @@ def follow_autocast(tensors: tuple[Tensor, ...], weight: Tensor | None) -> tuple
     return (*(tensor.to(widest) for tensor in tensors), weight)
 
 
-def multiplied_under_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """`tensors` as torch.autocast, where it is on, would have them multiplied: in its half type, unless float64."""
-    first = tensors[0]
-    device = "cpu" if first.is_cpu else "cuda" if first.is_cuda else ""  # a third of the time of .device.type
-    if not device or not torch.is_autocast_enabled(device):
-        return tensors
-    half = torch.get_autocast_dtype(device)
-    return tuple(tensor if tensor.dtype == torch.float64 else tensor.to(half) for tensor in tensors)
-
-
-def follow_autocast_down(*tensors: Tensor | None) -> tuple[Any, ...]:
+def multiplied_under_autocast(*tensors: Tensor | None) -> tuple[Any, ...]:
     """`tensors` as torch.autocast, where it is on, would have them multiplied: in its lower dtype, all but float64."""
     device = next(tensor.device.type for tensor in tensors if tensor is not None)
     if device not in ("cpu", "cuda") or not torch.is_autocast_enabled(device):

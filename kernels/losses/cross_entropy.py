@@ -36,9 +36,9 @@ from kernels.losses.reduction import (
     in_dtype_of,
     reduced,
     reduced_in_torch,
-    reducing_steps,
 )
 from kernels.losses.row import cpu_row_loss, gpu_row_loss
+from kernels.losses.steps import losing_steps
 from kernels.losses.targets import TARGET, census, check_options, check_target, count_targets, flat
 from kernels.op import Gradient, Operation
 from kernels.promises import Promise, sums
@@ -166,36 +166,6 @@ def _backward(ctx: Any, grad: Tensor | None, *unused: None) -> tuple[Tensor | No
     options = ctx.ignore_index, ctx.label_smoothing
     grad_logits = cross_entropy_backward_operation(grad, *ctx.saved_tensors, *options)
     return grad_logits, None, None, None, None
-
-
-def losing_steps(
-    logits: Tensor, target: Tensor, label_smoothing: float, reduction: str
-) -> tuple[Ledger, ...]:
-    """The unfused chain from logits to the loss."""
-    n, rows, real = logits.numel(), target.numel(), sums_dtype(logits.dtype)
-    full, row = imagine(logits, *logits.shape, dtype=real), imagine(logits, *target.shape, dtype=real)
-    ignored = imagine(target, *target.shape, dtype=torch.bool)
-    smoothed = (
-        entry("mean", (full,), (row,), n + rows),
-        entry("mul", (row,), (row,), rows),
-        entry("sub", (row, imagine(row, *row.shape)), (row,), rows),
-    )
-    return (
-        entry("amax", (logits,), (row,), n),
-        entry("sub", (logits, row), (full,), n),
-        entry("exp", (full,), (full,), n),
-        entry("sum", (full,), (row,), n),
-        entry("eq", (target,), (ignored,), 0),
-        entry("masked_fill", (target, ignored), (target,), 0),
-        entry("gather", (full, target), (row,), 0),
-        entry("log", (row,), (row,), rows),
-        entry("mul", (row,), (row,), rows),
-        entry("sub", (row, row), (row,), rows),
-        *(smoothed if label_smoothing > 0 else ()),
-        entry("masked_fill", (row, ignored), (row,), 0),
-        *reducing_steps(row, ignored, reduction),
-        entry("stack", (row, row), (imagine(row, row.numel(), 2),), 0),
-    )
 
 
 def _ledger(

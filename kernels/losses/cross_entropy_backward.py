@@ -17,12 +17,13 @@ import torch
 from numba import prange
 from torch import Tensor
 
-from kernels.arguments import as_real, as_rows, rounded, sums_dtype, widened
+from kernels.arguments import as_real, as_rows, rounded, widened
 from kernels.backend import cuda, gpu_kernel, launch, row_grid, runs_on_gpu
 from kernels.lanes import MAX_THREADS
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import load4, real_of, store4
 from kernels.losses.row import cpu_row_scale, cpu_slope, gpu_row_scale, gpu_slope
+from kernels.losses.steps import sloping_steps
 from kernels.losses.targets import TARGET, flat
 from kernels.op import Operation
 from kernels.promises import Promise, sums
@@ -127,28 +128,6 @@ def _fake(
     label_smoothing: float,
 ) -> Tensor:
     return logits.new_empty(logits.shape)
-
-
-def sloping_steps(
-    grad: Tensor, logits: Tensor, target: Tensor, count: Tensor, label_smoothing: float
-) -> tuple[Ledger, ...]:
-    """The unfused chain from the gradient of the loss to that of the logits."""
-    n, rows, real = logits.numel(), target.numel(), sums_dtype(logits.dtype)
-    full, row = imagine(logits, *logits.shape, dtype=real), imagine(logits, *target.shape, dtype=real)
-    ignored = imagine(target, *target.shape, dtype=torch.bool)
-    return (
-        entry("sub", (logits, row), (full,), n),
-        entry("exp", (full,), (full,), n),
-        entry("div", (full, row), (full,), n),
-        *([entry("sub", (full,), (full,), n)] if label_smoothing > 0 else []),
-        entry("eq", (target,), (ignored,), 0),
-        entry("masked_fill", (target, ignored), (target,), 0),
-        entry("full", (), (row,), 0),
-        *([entry("div", (grad, count), (grad,), grad.numel())] if count.numel() else []),
-        entry("masked_fill", (grad, ignored), (row,), 0),
-        entry("scatter_add", (full, target, row), (full,), rows),
-        entry("mul", (full, row), (full,), n),
-    )
 
 
 def _ledger(

@@ -74,23 +74,13 @@ def gradient_tiles_kernel(
     for second in range(0, other.shape[0], SIDE):
         multiply_rows(tile, left, right, own, other, first, second)
         put_transposed(slopes, tile)
-        for part in range(
-            16
-        ):  # in shared memory: unrolled sixteen times, in registers, this would be a long program
+        # not in registers: what is done to these must be unrolled, and sixteen slopes would be a long program
+        for part in range(16):
             i, j = down() + part % 4, across() + part // 4
             row, place = (first + i, second + j) if by_rows else (second + j, first + i)
+            z = slopes[j, i]
             slopes[j, i] = slope_at(
-                slopes[j, i],
-                row,
-                place,
-                classes,
-                bias,
-                target,
-                grad,
-                normalizers,
-                count,
-                ignore_index,
-                smoothing,
+                z, row, place, classes, bias, target, grad, normalizers, count, ignore_index, smoothing
             )
         cuda.syncthreads()
         if grad_bias.size and cuda.threadIdx.x < SIDE:
@@ -112,7 +102,7 @@ PROMISES = (
         (2, 2, 1, TARGET, sums(1), sums(2), sums(1), sums(2), sums(1), int, float, bool),
         threads=THREADS,
         load_bytes=16,
-        occupancy=0.25,
+        occupancy=0.375,
     ),
 )
 
@@ -129,7 +119,7 @@ def gradients_by_tiles(
     ignore_index: int,
     label_smoothing: float,
 ) -> None:
-    """Add to the gradients of hidden, weight and bias, zeros so far and without rows where not needed."""
+    """Write the gradients of hidden, weight and bias, zeros so far; they have no rows where none is needed."""
     grad_hidden, grad_weight, grad_bias = gradients
     vectors = or_empty(bias, hidden), target, grad, normalizers, count
     numbers = ignore_index, as_real(label_smoothing, hidden)

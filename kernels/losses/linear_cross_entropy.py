@@ -23,26 +23,23 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import HALF, as_rows, check_input, follow_autocast_down, sums_dtype
+from kernels.arguments import HALF, as_rows, check_input, multiplied_under_autocast, sums_dtype
 from kernels.backend import runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.losses import gradient_tiles, loss_tiles
 from kernels.losses.chunks import losses_by_chunks
-from kernels.losses.cross_entropy import losing_steps
 from kernels.losses.cross_entropy import reference as loss_in_torch
 from kernels.losses.cross_entropy_backward import reference as slopes_in_torch
-from kernels.losses.cross_entropy_backward import sloping_steps
 from kernels.losses.linear_cross_entropy_backward import (
     finished,
     gradients_in_torch,
     imagined_gradients,
     linear_cross_entropy_backward_operation,
     logits_in_torch,
-    logits_steps,
-    product_steps,
     room_for_gradients,
 )
 from kernels.losses.reduction import REDUCING, imagined, in_dtype_of, reduced
+from kernels.losses.steps import logits_steps, losing_steps, product_steps, sloping_steps
 from kernels.losses.targets import check_options, check_target, count_targets, flat
 from kernels.op import Gradient, Operation
 
@@ -221,7 +218,7 @@ def linear_cross_entropy(
     check_input("weight", weight)
     if bias is not None:
         check_input("bias", bias)
-    hidden, weight, bias = follow_autocast_down(hidden, weight, bias)
+    hidden, weight, bias = multiplied_under_autocast(hidden, weight, bias)
     _check(hidden, weight, bias)
     target = check_target(target, hidden, "hidden")
     check_options(ignore_index, label_smoothing, reduction)

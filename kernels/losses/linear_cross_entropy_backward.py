@@ -22,8 +22,8 @@ from kernels.backend import runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.losses.chunks import Three, gradients_by_chunks
 from kernels.losses.cross_entropy_backward import reference as slopes_in_torch
-from kernels.losses.cross_entropy_backward import sloping_steps
 from kernels.losses.gradient_tiles import PROMISES, gradients_by_tiles
+from kernels.losses.steps import logits_steps, product_steps, sloping_steps
 from kernels.losses.targets import flat
 from kernels.op import Operation
 
@@ -133,27 +133,6 @@ def imagined_gradients(hidden: Tensor, weight: Tensor, bias: Tensor | None, need
         like.new_empty(like.shape if needed else 0) for like, needed in zip(likes, needs, strict=True)
     )
     return first, second, third
-
-
-def product_steps(
-    logits: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, needs: Sequence[bool]
-) -> tuple[Ledger, ...]:
-    """The unfused chain from the gradient of the logits to those of hidden, weight and bias."""
-    n, width = logits.numel(), weight.shape[1]
-    likes = hidden, weight, weight if bias is None else bias
-    steps = (
-        entry("mm", (logits, weight), (hidden,), 2 * n * width),
-        entry("mm", (logits, hidden), (weight,), 2 * n * width),
-        entry("sum", (logits,), (likes[2],), n),
-    )
-    return tuple(step for step, needed in zip(steps, needs, strict=True) if needed)
-
-
-def logits_steps(hidden: Tensor, weight: Tensor, target: Tensor, bias: Tensor | None) -> tuple[Ledger, ...]:
-    """The unfused chain from hidden to the logits."""
-    logits = imagine(hidden, *target.shape, weight.shape[0], dtype=sums_dtype(hidden.dtype))
-    product = entry("mm", (hidden, weight), (logits,), 2 * logits.numel() * weight.shape[1])
-    return (product,) if bias is None else (product, entry("add", (logits, bias), (logits,), logits.numel()))
 
 
 def _ledger(

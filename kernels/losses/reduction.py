@@ -11,7 +11,6 @@ from torch import Tensor
 from kernels.arguments import rounded
 from kernels.backend import cuda, gpu_kernel, launch
 from kernels.lanes import MAX_THREADS, block_sum
-from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import real_of
 from kernels.losses.targets import TARGET
 from kernels.promises import Promise, sums
@@ -64,18 +63,6 @@ def imagined(losses: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
     """Room for the loss and a mean's divisor, given the losses of rows."""
     loss = losses.new_empty(losses.shape if reduction == "none" else ())
     return loss, losses.new_empty(() if reduction == "mean" else 0)
-
-
-def reducing_steps(losses: Tensor, ignored: Tensor, reduction: str) -> tuple[Ledger, ...]:
-    """The unfused chain from the losses of rows to one number."""
-    if reduction == "none":
-        return ()
-    rows, one = losses.numel(), imagine(losses)
-    summed = entry("sum", (losses,), (one,), rows)
-    if reduction == "sum":
-        return (summed,)
-    counted = entry("not", (ignored,), (ignored,), 0), entry("sum", (ignored,), (one,), rows)
-    return (*counted, summed, entry("div", (one, one), (one,), 1))
 
 
 def in_dtype_of(x: Tensor, loss: Tensor) -> Tensor:

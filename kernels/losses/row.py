@@ -28,18 +28,15 @@ def formulas(exp: Any) -> tuple[Any, ...]:
 
     def row_loss(largest, total, right, anchor, mean, smoothing):
         loss = math.log(total) + (type(total)(1) - smoothing) * (largest - right)
-        if smoothing > type(smoothing)(
-            0
-        ):  # a class of probability 0 makes the mean infinite, and 0 times that NaN
+        # asked for: a class of probability 0 makes the mean infinite, and 0 times that is NaN
+        if smoothing > type(smoothing)(0):
             loss += smoothing * (largest - anchor - mean)
         return loss
 
     def slope(logit, largest, share, even):  # share: 1/S, even: ε/K
         return exp(logit - largest) * share - even
 
-    def row_scale(
-        grad, count, row
-    ):  # grad: (rows,), or (1,) for all; count: (1,), a mean's divisor, or empty
+    def row_scale(grad, count, row):  # (rows,) or (1,) for all; (1,), a mean's divisor, or empty
         scale = grad[row if grad.size > 1 else 0]
         if count.size:
             scale /= count[0]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from kernels.arguments import HALF, check_input, follow_autocast_down
+from kernels.arguments import HALF, check_input, multiplied_under_autocast
 from kernels.ledger import Ledger, entry, imagine
 from kernels.op import Gradient, Operation
 from kernels.products.epilogue import ACTIVATE, FLOPS, check_activation, keeps
@@ -124,7 +124,7 @@ def matmul(a: Tensor, b: Tensor, bias: Tensor | None = None, activation: str | N
     check_input("b", b)
     if bias is not None:
         check_input("bias", bias)
-    a, b, bias = follow_autocast_down(a, b, bias)
+    a, b, bias = multiplied_under_autocast(a, b, bias)
     _check(a, b, bias)
     check_activation(activation)
     return matmul_operation(a, b, bias, activation, keeps(activation, a, b, bias))[0]
