@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import torch
 from numba.extending import register_jitable
+from torch import Tensor
 
 from kernels.cache import twin_cache
 
@@ -44,16 +45,13 @@ class Twin:
 
     def __call__(self, *arguments: Any, elements: int | None = None) -> None:
         """Run on contiguous CPU tensors and numbers; results are written into the tensors given for them."""
-        arrays = [_array(value) if isinstance(value, torch.Tensor) else value for value in arguments]
-        threads = torch.get_num_threads()
-        # OpenMP's threads do not survive a fork: a forked child, such as a DataLoader's worker, computes alone
-        elements = arrays[0].size if elements is None else elements
-        if elements < PARALLEL_FROM or threads == 1 or os.getpid() != _first_process:
+        arrays = [_array(value) if isinstance(value, Tensor) else value for value in arguments]
+        if (arrays[0].size if elements is None else elements) < PARALLEL_FROM or _alone():
             self.serial(*arrays)
             return
         with _parallel_region:
             before = numba.get_num_threads()
-            numba.set_num_threads(min(threads, config.NUMBA_NUM_THREADS))
+            numba.set_num_threads(min(torch.get_num_threads(), config.NUMBA_NUM_THREADS))
             try:
                 self.parallel(*arrays)
             finally:
@@ -65,7 +63,15 @@ def twin(function: Callable[..., None]) -> Twin:
     return Twin(function)
 
 
-def _array(tensor: torch.Tensor) -> Any:
+def _alone() -> bool:
+    """Whether there is one thread to compute: by setting, or because OpenMP's other threads do not survive a fork.
+
+    A forked child, such as a DataLoader's worker, computes alone.
+    """
+    return torch.get_num_threads() == 1 or os.getpid() != _first_process
+
+
+def _array(tensor: Tensor) -> Any:
     return tensor.detach().numpy() if tensor.requires_grad else tensor.numpy()
 
 

@@ -48,14 +48,14 @@ def slope_at(z, row, place, classes, bias, target, grad, normalizers, count, ign
 @device_function
 def add_tile(out, row, column, tile, begun):
     """Write a thread's part of a tile that begins at (row, column), or add it to what the thread has written there."""
+    zero = type(tile[0, 0])(0)
     for i in range(4):
         below, beside = row + down() + i, column + across()
         if below < out.shape[0]:
-            a, b, c, d = tile[i, 0], tile[i, 1], tile[i, 2], tile[i, 3]
+            a, b, c, d = zero, zero, zero, zero
             if begun:
-                more_a, more_b, more_c, more_d = load4(out[below], beside, type(a)(0))
-                a, b, c, d = a + more_a, b + more_b, c + more_c, d + more_d
-            store4(out[below], beside, a, b, c, d)
+                a, b, c, d = load4(out[below], beside, zero)
+            store4(out[below], beside, a + tile[i, 0], b + tile[i, 1], c + tile[i, 2], d + tile[i, 3])
 
 
 @gpu_kernel
