@@ -19,7 +19,7 @@ from kernels.backend import blocks, cuda, device_function, gpu_kernel, launch
 from kernels.loads import load, load4, real_of, store4
 from kernels.losses.row import gpu_row_scale, gpu_slope
 from kernels.losses.targets import TARGET
-from kernels.products.tiles import DEPTH, SIDE, THREADS, WIDTH, across, clear, down
+from kernels.products.tiles import DEPTH, SIDE, THREADS, WIDTH, across, clear, down, store_tile
 from kernels.promises import Promise, sums
 from kernels.sequences.attention_tiles import add_weighted, multiply_rows, put_transposed
 from kernels.shared import shared_array
@@ -46,15 +46,12 @@ def slope_at(z, row, place, classes, bias, target, grad, normalizers, count, ign
 
 
 @device_function
-def add_tile(out, row, column, tile, begun):
-    """Write a thread's part of a tile that begins at (row, column), or add it to what the thread has written there."""
-    zero = type(tile[0, 0])(0)
+def add_tile(out, row, column, tile):
+    """Add a thread's part of a tile that begins at (row, column) to what the thread has written there."""
     for i in range(4):
         below, beside = row + down() + i, column + across()
         if below < out.shape[0]:
-            a, b, c, d = zero, zero, zero, zero
-            if begun:
-                a, b, c, d = load4(out[below], beside, zero)
+            a, b, c, d = load4(out[below], beside, type(tile[i, 0])(0))
             store4(out[below], beside, a + tile[i, 0], b + tile[i, 1], c + tile[i, 2], d + tile[i, 3])
 
 
@@ -71,6 +68,9 @@ def gradient_tiles_kernel(
     left = slopes[:DEPTH]  # is read for the last time before the slopes are written
     tile, bias_sum = cuda.local.array((4, 4), real), real(0)
     first, classes = SIDE * cuda.blockIdx.x, other.shape[0] if by_rows else own.shape[0]
+    clear(tile)
+    for column in range(0, grad_own.shape[1], SIDE):
+        store_tile(grad_own, first, column, tile)
     for second in range(0, other.shape[0], SIDE):
         multiply_rows(tile, left, right, own, other, first, second)
         put_transposed(slopes, tile)
@@ -90,7 +90,7 @@ def gradient_tiles_kernel(
             for column in range(0, own.shape[1], SIDE):
                 clear(tile)
                 add_weighted(tile, slopes, right, other, second, column)
-                add_tile(grad_own, first, column, tile, second > 0)
+                add_tile(grad_own, first, column, tile)
         cuda.syncthreads()  # before the next tile of logits is brought to the place of the slopes
     if cuda.threadIdx.x < SIDE and first + cuda.threadIdx.x < grad_bias.size:
         grad_bias[first + cuda.threadIdx.x] = bias_sum
@@ -119,7 +119,7 @@ def gradients_by_tiles(
     ignore_index: int,
     label_smoothing: float,
 ) -> None:
-    """Write the gradients of hidden, weight and bias, zeros so far; they have no rows where none is needed."""
+    """Write the gradients of hidden, weight and bias; one without elements is not needed."""
     grad_hidden, grad_weight, grad_bias = gradients
     vectors = or_empty(bias, hidden), target, grad, normalizers, count
     numbers = ignore_index, as_real(label_smoothing, hidden)

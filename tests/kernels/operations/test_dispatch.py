@@ -5,6 +5,7 @@ import torch
 from cases.checks import everything, gradients, learned
 from cases.collected import NAMES, call
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kernels.catalog import OPERATIONS
@@ -192,3 +193,18 @@ def test_autocast_gives_the_dtypes_that_torch_gives(case, dtype):
     if learned(inputs):
         found = gradients(ours, inputs)
         assert [gradient.dtype for gradient in found] == [tensor.dtype for tensor in learned(inputs)]
+
+
+def test_function_modes_see_the_public_function(case):
+    """So do torch.fx, which records it whole, and tensor subclasses."""
+
+    class Seen(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(getattr(func, "__name__", ""))
+            return func(*args, **(kwargs or {}))
+
+    seen = []
+    inputs = case.inputs(case.tiny[0])
+    with Seen():
+        case.ours(*inputs)
+    assert seen.count(case.operator) == 1

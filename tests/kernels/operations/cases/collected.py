@@ -7,6 +7,8 @@ from typing import Any
 
 from cases.case import Case
 
+from kernels.catalog import OPERATIONS
+
 NOT_OPERATIONS = {"case", "collected", "checks"}
 MODULES = tuple(
     import_module(f"cases.{path.stem}")
@@ -26,6 +28,10 @@ def calls() -> Iterator[tuple[str, tuple[Any, ...]]]:
     for module in MODULES:
         yield from module.calls()
 
+
+for _name, _ in calls():
+    if _name not in OPERATIONS:
+        raise LookupError(f"{_name} has a case, but is not in OPERATIONS of its family's __init__.py")
 
 NAMES = [f"{place}-{name}" for place, (name, _) in enumerate(calls())]
 
