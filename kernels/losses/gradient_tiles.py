@@ -19,9 +19,9 @@ from kernels.backend import blocks, cuda, device_function, gpu_kernel, launch
 from kernels.loads import load, load4, real_of, store4
 from kernels.losses.row import gpu_row_scale, gpu_slope
 from kernels.losses.targets import TARGET
+from kernels.products.row_tiles import add_weighted, multiply_rows, put_transposed
 from kernels.products.tiles import DEPTH, SIDE, THREADS, WIDTH, across, clear, down, store_tile
 from kernels.promises import Promise, sums
-from kernels.sequences.attention_tiles import add_weighted, multiply_rows, put_transposed
 from kernels.shared import shared_array
 
 

@@ -23,9 +23,9 @@ from kernels.lanes import MAX_THREADS
 from kernels.loads import load, load4, real_of, store4
 from kernels.losses.row import gpu_row_loss
 from kernels.losses.targets import TARGET
+from kernels.products.row_tiles import max_of_row, multiply_rows, sum_of_row
 from kernels.products.tiles import DEPTH, SIDE, THREADS, WIDTH, across, down
 from kernels.promises import Promise, sums
-from kernels.sequences.attention_tiles import max_of_row, multiply_rows, sum_of_row
 from kernels.shared import shared_array
 
 BLOCKS = 512  # about as many as keep a large GPU busy

@@ -27,6 +27,7 @@ from kernels.backend import blocks, cuda, gpu_kernel, launch, runs_on_gpu
 from kernels.ledger import Ledger, entry, imagine
 from kernels.loads import real_of
 from kernels.op import Gradient, Operation
+from kernels.products.row_tiles import add_weighted, max_of_row, multiply_rows, put_transposed, sum_of_row
 from kernels.products.tiles import DEPTH, SIDE, THREADS, WIDTH, across, clear, down, store_tile
 from kernels.promises import Promise, sums
 from kernels.sequences import attention_cpu
@@ -39,15 +40,7 @@ from kernels.sequences.attention_shapes import (
     score_steps,
     scores_of,
 )
-from kernels.sequences.attention_tiles import (
-    add_weighted,
-    finite_or_zero,
-    max_of_row,
-    multiply_rows,
-    put_transposed,
-    slices,
-    sum_of_row,
-)
+from kernels.sequences.attention_tiles import finite_or_zero, slices
 from kernels.shared import shared_array
 
 

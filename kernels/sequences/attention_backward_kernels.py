@@ -10,14 +10,9 @@ import math
 from kernels.backend import cuda, gpu_kernel
 from kernels.lanes import WARP, warp_sum
 from kernels.loads import load4, real_of
+from kernels.products.row_tiles import add_weighted, multiply_rows, put_transposed
 from kernels.products.tiles import DEPTH, SIDE, WIDTH, across, clear, down, store_tile
-from kernels.sequences.attention_tiles import (
-    add_weighted,
-    finite_or_zero,
-    multiply_rows,
-    put_transposed,
-    take_four,
-)
+from kernels.sequences.attention_tiles import finite_or_zero, take_four
 from kernels.shared import shared_array
 
 

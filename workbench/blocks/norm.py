@@ -13,7 +13,8 @@ statistics are taken over:
 equal. σ² is the mean of (x − μ)², over n; only the *running* variance is over n − 1, an unbiased estimate.
 
 Written out, LayerNorm and BatchNorm read and write their input several times. On one core, forward and backward, that
-takes 2 to 5 times as long as PyTorch's own, which are one operation each; `kernels/norms/rms_norm.py` shows how that is done.
+takes 2 to 5 times as long as PyTorch's own, which are one operation each; `kernels/norms/rms_norm.py` shows how that
+is done.
 
 Sources: Ioffe and Szegedy, arXiv 1502.03167, §3; Ba et al., arXiv 1607.06450, §3; Zhang and Sennrich, arXiv 1910.07467.
 """
