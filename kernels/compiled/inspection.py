@@ -113,7 +113,8 @@ def inspect(
     kernel: a function under `@cuda.jit`, or the plain function; device functions that it calls by name are inlined.
     signature: its argument types, as a tuple of Numba types or a string such as "void(float32[:, ::1], int32)", or a
     tuple of example arguments (arrays, tensors, numbers). arch: one of `kernels.occupancy.LIMITS`, or a GPU of
-    `kernels.gpus`. lineinfo: whether to know the source lines of the PTX, which changes nothing else.
+    `kernels.gpus`. lineinfo: whether to know the source lines of the PTX, which changes no access, but may change the
+    registers of a large kernel; a launch compiles without it.
 
     Raises TypeError for what is no kernel, ValueError for an unknown architecture, CompilerMissing without the wheels,
     and Numba's own NumbaError where the kernel uses what CUDA does not have.

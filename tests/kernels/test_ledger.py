@@ -33,6 +33,6 @@ def test_expanded_inputs_count_once():
 
 def test_every_way_to_name_an_operation():
     assert find("rms_norm") is find(kernels.rms_norm) is find(torch.ops.workbench.rms_norm.default)
-    for unknown in ("softmax", torch.relu, torch.ops.aten.relu.default, 3):
+    for unknown in ("sigmoid", torch.relu, torch.ops.aten.relu.default, 3):
         with pytest.raises(ValueError, match="operation must be one of bias_gelu"):
             ledger(unknown, torch.empty(2, 2))
