@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,15 @@ class Compiled:
     stack_bytes: int  # a thread: local arrays, and spills
     shared_bytes: int  # a block, declared in the kernel
     linked: bool = False  # it calls what a GPU's driver links in, a grid barrier say: not in these numbers
-    # the PTX of each source line: 0 for what belongs to none, "file.py:12" for lines outside the kernel's file
-    lines: dict[Line, list[str]] = field(default_factory=dict, repr=False)
     _source: _Source | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def lines(self) -> dict[Line, list[str]]:
+        """The PTX of each source line: 0 for what belongs to none, "file.py:12" for lines outside the kernel's file.
+
+        Compiled apart, when first asked for: line information may make the compiler give out registers differently.
+        """
+        return {} if self._source is None else self._source.lines_for(self.arch)
 
     @property
     def loads(self) -> dict[int, int]:
@@ -113,8 +120,7 @@ def inspect(
     kernel: a function under `@cuda.jit`, or the plain function; device functions that it calls by name are inlined.
     signature: its argument types, as a tuple of Numba types or a string such as "void(float32[:, ::1], int32)", or a
     tuple of example arguments (arrays, tensors, numbers). arch: one of `kernels.occupancy.LIMITS`, or a GPU of
-    `kernels.gpus`. lineinfo: whether to know the source lines of the PTX, which changes no access, but may change the
-    registers of a large kernel; a launch compiles without it.
+    `kernels.gpus`. lineinfo: whether `.lines` can be asked for; nothing else depends on it.
 
     Raises TypeError for what is no kernel, ValueError for an unknown architecture, CompilerMissing without the wheels,
     and Numba's own NumbaError where the kernel uses what CUDA does not have.
@@ -140,14 +146,20 @@ class _Source:
     def compiled_for(self, arch: str) -> Compiled:
         if arch not in self.found:
             function = self.kernel.function
-            text = to_ptx(function, self.signature, arch, self.options, self.lineinfo)
+            text = to_ptx(function, self.signature, arch, self.options)
             taken = assemble(text, arch, self.options.get("max_registers"))
-            lines: defaultdict[Line, list[str]] = defaultdict(list)
-            for number, instruction in ptx.instructions(text) if self.lineinfo else ():
-                lines[self.kernel.line(number)].append(instruction)
-            name = function.__name__
-            self.found[arch] = Compiled(name, arch, text, lines=dict(lines), _source=self, **vars(taken))
+            self.found[arch] = Compiled(function.__name__, arch, text, _source=self, **vars(taken))
         return self.found[arch]
+
+    def lines_for(self, arch: str) -> dict[Line, list[str]]:
+        """The PTX by source line, in order of first use."""
+        if not self.lineinfo:
+            return {}
+        text = to_ptx(self.kernel.function, self.signature, arch, self.options, lineinfo=True)
+        lines: defaultdict[Line, list[str]] = defaultdict(list)
+        for number, instruction in ptx.instructions(text):
+            lines[self.kernel.line(number)].append(instruction)
+        return dict(lines)
 
 
 def _types_of(signature: Any) -> Any:

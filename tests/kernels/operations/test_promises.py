@@ -7,7 +7,11 @@ from kernels import compiled
 from kernels.catalog import OPERATIONS
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
-PROMISES = {promise.kernel: promise for operation in OPERATIONS.values() for promise in operation.promises}
+PROMISES = {
+    (promise.kernel, promise.arguments): promise
+    for operation in OPERATIONS.values()
+    for promise in operation.promises
+}
 KERNELS = [
     pytest.param(promise, dtype, id=f"{promise.kernel.__name__}-{dtype}")
     for promise in PROMISES.values()
@@ -26,7 +30,10 @@ def test_the_compiler_keeps_what_the_kernel_promises(promise, dtype):
     first = compiled.inspect(promise.kernel, promise.signature(dtype), ARCHITECTURES[0], lineinfo=False)
     for arch in ARCHITECTURES:
         found = first.on(arch)
+        assert f".target {arch}" in found.ptx
         assert found.spill_bytes == found.stack_bytes == 0
+        assert found.loads
+        assert found.stores
         assert bool(found.float64) == (dtype == torch.float64), found.float64[:3]
         if dtype == torch.float32:
             assert max(found.loads) == promise.load_bytes
