@@ -117,9 +117,11 @@ def test_extreme_values(case, device, backend):
             close = [
                 torch.isclose(mine, other, rtol=1e-5, atol=1e-5, equal_nan=True) for other in (theirs, truth)
             ]
-            # where float32 overflows on torch's way to a finite number, on ours it may, too
-            overflows = theirs.isinf() & truth.isfinite() & ~mine.isfinite()
-            assert (close[0] | close[1] | overflows).all(), extreme
+            agrees = close[0] | close[1]
+            if backend == "the simulated GPU":
+                # where float32 overflows on torch's way to a finite number, the kernel's other way may give nan
+                agrees |= theirs.isinf() & truth.isfinite() & ~mine.isfinite()
+            assert agrees.all(), extreme
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=str)
