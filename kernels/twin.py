@@ -38,27 +38,26 @@ class Twin:
     It is that of the first argument, unless a call says otherwise.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.serial = _compile(function, "serial")
         self.parallel = _compile(function, "parallel")
 
-    def __call__(self, *arguments: Any, elements: int | None = None) -> None:
-        """Run on contiguous CPU tensors and numbers; results are written into the tensors given for them."""
+    def __call__(self, *arguments: Any, elements: int | None = None) -> Any:
+        """Run on contiguous CPU tensors and numbers; tensors' results are written into those given for them."""
         arrays = [_array(value) if isinstance(value, Tensor) else value for value in arguments]
         if (arrays[0].size if elements is None else elements) < PARALLEL_FROM or _alone():
-            self.serial(*arrays)
-            return
+            return self.serial(*arrays)
         with _parallel_region:
             before = numba.get_num_threads()
             numba.set_num_threads(min(torch.get_num_threads(), config.NUMBA_NUM_THREADS))
             try:
-                self.parallel(*arrays)
+                return self.parallel(*arrays)
             finally:
                 numba.set_num_threads(before)
 
 
-def twin(function: Callable[..., None]) -> Twin:
+def twin(function: Callable[..., Any]) -> Twin:
     """Declare the CPU twin of a GPU kernel: a loop over NumPy arrays that writes its results into its arguments."""
     return Twin(function)
 
@@ -91,7 +90,7 @@ def chunk_bounds(chunk: Any, parts: Any, rows: Any) -> tuple[Any, Any]:
     return np.int64(chunk) * rows // parts, (np.int64(chunk) + 1) * rows // parts
 
 
-def _compile(function: Callable[..., None], variant: str) -> Any:
+def _compile(function: Callable[..., Any], variant: str) -> Any:
     # error_model: dividing by zero gives inf, as in torch, rather than a test at every step that stops vectorization
     compiled: Any = numba.njit(
         parallel=variant == "parallel", fastmath=REORDER, error_model="numpy", nogil=True

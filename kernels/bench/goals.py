@@ -25,6 +25,7 @@ class Goal:
     measured: Callable[[Results], tuple[float, str] | None]  # the figure, and whose it is
     least: float | None = None
     most: float | None = None
+    over_all: bool = False  # a mean over operations, of which a run of one operation says nothing
 
     def verdict(self, results: Results) -> str:
         """A line: met or missed, the figure and the bound."""
@@ -37,13 +38,18 @@ class Goal:
         return f"{'met' if met else 'MISSED':12}{value:8.3g}  {bound:8}{self.text} ({whose})"
 
 
-def verdicts(results: Results) -> list[str]:
-    """What a run in float32 says of the goals for its device; nothing for other dtypes."""
+def verdicts(results: Results, complete: bool = True) -> list[str]:
+    """What a run in float32 says of the goals for its device; nothing for other dtypes.
+
+    A run that is not `complete` has left operations out, and says nothing of means over all of them.
+    """
     results = [result for result in results if result.dtype == torch.float32]
     if not results:
         return []
     device = torch.device(results[0].timing.device).type
-    return [goal.verdict(results) for goal in GOALS if goal.device == device]
+    return [
+        goal.verdict(results) for goal in GOALS if goal.device == device and (complete or not goal.over_all)
+    ]
 
 
 def _mean(size: int, backward: bool, rival: str) -> Callable[[Results], tuple[float, str] | None]:
@@ -107,6 +113,7 @@ def _means(size: int, rival: str, least: float) -> tuple[Goal, ...]:
             "cpu",
             _mean(size, backward, rival),
             least,
+            over_all=True,
         )
         for backward, passes in ((False, "forward"), (True, "forward and backward"))
     )

@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print(results[-1], flush=True)
     if results:
-        print("\n".join([summary(results), "", *verdicts(results)]))
+        print("\n".join([summary(results), "", *verdicts(results, complete=options.op is None)]))
         _write(results, options.csv, options.plot)
     return int(failed)
 

@@ -46,10 +46,9 @@ def losses_by_chunks(
     """
     hidden, weight = widened(hidden), widened(weight)
     smoothing, one = as_real(label_smoothing, hidden), losses.new_ones(1)
-    loss, valid = losses.new_empty(()), losses.new_empty(())  # of a chunk: not used
     for chunk, logits in _logits_by_chunks(hidden, weight, bias):
-        outputs = losses[chunk], normalizers[chunk], loss, valid
-        cross_entropy_twin(logits, target[chunk], *outputs, ignore_index, smoothing, False)
+        outputs = losses[chunk], normalizers[chunk]
+        cross_entropy_twin(logits, target[chunk], *outputs, ignore_index, smoothing)
         if any(gradient.numel() for gradient in gradients):
             vectors = target[chunk], normalizers[chunk], count
             cross_entropy_backward_twin(logits, one, *vectors, logits, ignore_index, smoothing)
@@ -81,7 +80,7 @@ def _logits_by_chunks(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> It
     """Slices of the rows, each with its hidden @ weight.T + bias, which the next one overwrites."""
     rows, classes = hidden.shape[0], weight.shape[0]
     most = max(1, min(rows, max(FEWEST, ELEMENTS // max(classes, 1))))
-    buffer = hidden.new_empty((most, classes))
+    buffer = hidden.new_empty(most, classes)
     for first in range(0, rows, most):
         chunk = slice(first, min(first + most, rows))
         logits = buffer[: chunk.stop - first]

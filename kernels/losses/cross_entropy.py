@@ -39,7 +39,7 @@ from kernels.losses.reduction import (
 )
 from kernels.losses.row import cpu_row_loss, gpu_row_loss
 from kernels.losses.steps import losing_steps
-from kernels.losses.targets import TARGET, census, check_options, check_target, count_targets, flat
+from kernels.losses.targets import TARGET, census, check_options, check_target, flat, refuse_target
 from kernels.op import Gradient, Operation
 from kernels.promises import Promise, sums
 from kernels.row_max import row_max
@@ -99,14 +99,13 @@ def cross_entropy_kernel(logits, target, losses, normalizers, ignore_index, smoo
 
 
 @twin
-def cross_entropy_twin(logits, target, losses, normalizers, loss, count, ignore_index, smoothing, mean):
-    """loss: (), the sum of the losses or their mean; count: (), the rows in it, or −1 for a wrong target."""
+def cross_entropy_twin(logits, target, losses, normalizers, ignore_index, smoothing):
+    """Returns the sum of the losses and how many rows are in it, −1 for a wrong target."""
     real = logits.dtype.type
     classes = logits.shape[1]
     valid = census(target, classes, ignore_index)
-    count[()] = valid
     if valid < 0:
-        return
+        return real(math.nan), valid
     for row in prange(logits.shape[0]):
         m, exponentials, distances, losses[row] = real(0), real(0), real(0), real(0)
         chosen = target[row]
@@ -119,29 +118,35 @@ def cross_entropy_twin(logits, target, losses, normalizers, loss, count, ignore_
             right = logits[row, chosen]
             losses[row] = cpu_row_loss(m, exponentials, right, m, real(distances / classes), smoothing)
         normalizers[row, 0], normalizers[row, 1] = m, exponentials
-    loss[()] = losses.sum() / (valid if mean else 1)
+    return losses.sum(), valid
 
 
 def _launch(
     logits: Tensor, target: Tensor, ignore_index: int, label_smoothing: float, reduction: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    real, device, vector = sums_dtype(logits.dtype), logits.device, flat(target)
-    losses = torch.empty(target.shape, dtype=real, device=device)
-    normalizers = torch.empty((vector.shape[0], 2), dtype=real, device=device)
+    vector = flat(target)
     if runs_on_gpu(logits):
-        rows = as_rows(logits.contiguous())
+        rows, real = as_rows(logits.contiguous()), sums_dtype(logits.dtype)
+        losses = torch.empty(target.shape, dtype=real, device=logits.device)
+        normalizers = losses.new_empty(rows.shape[0], 2)
         numbers = as_real(label_smoothing, rows), as_real(torch.finfo(real).min, rows)
         tensors = rows, vector, flat(losses), normalizers
         launch(cross_entropy_kernel, *row_grid(rows, MAX_THREADS), *tensors, ignore_index, *numbers)
         loss, count = reduced(losses, vector, ignore_index, reduction)
         return loss, normalizers, count
-    rows, mean = as_rows(widened(logits)), reduction == "mean"
-    loss, count = torch.empty((), dtype=real), torch.empty((), dtype=real)
-    outputs, smoothing = (flat(losses), normalizers, loss, count), as_real(label_smoothing, rows)
-    cross_entropy_twin(rows, vector, *outputs, ignore_index, smoothing, mean)
-    if count.item() < 0:
-        count_targets(vector, logits.shape[-1], ignore_index)  # raises, and says which
-    return losses if reduction == "none" else loss, normalizers, count if mean else count.new_empty(0)
+    rows = as_rows(widened(logits))
+    losses, normalizers = rows.new_empty(rows.shape[0]), rows.new_empty(rows.shape[0], 2)
+    numbers = ignore_index, as_real(label_smoothing, rows)
+    total, valid = cross_entropy_twin(rows, vector, losses, normalizers, *numbers)
+    if valid < 0:
+        refuse_target(vector, logits.shape[-1], ignore_index)
+    if reduction == "none":
+        return losses.view(target.shape), normalizers, losses.new_empty(0)
+    if reduction == "sum":
+        return torch.scalar_tensor(total, dtype=losses.dtype), normalizers, losses.new_empty(0)
+    mean = total / valid if valid else math.nan
+    loss, count = (torch.scalar_tensor(number, dtype=losses.dtype) for number in (mean, valid))
+    return loss, normalizers, count
 
 
 def _fake(

@@ -107,7 +107,7 @@ def _launch(
     label_smoothing: float,
 ) -> Tensor:
     rows = as_rows(logits.contiguous() if runs_on_gpu(logits) else widened(logits))
-    grad_logits = torch.empty(logits.shape, dtype=rows.dtype, device=rows.device)
+    grad_logits = torch.empty_like(logits, dtype=rows.dtype, memory_format=torch.contiguous_format)
     vectors = flat(target), normalizers, flat(count)
     options = as_rows(grad_logits), ignore_index, as_real(label_smoothing, rows)
     if runs_on_gpu(logits):

@@ -80,7 +80,7 @@ def _launch(
 ) -> Six:
     rows, weight, vector = as_rows(hidden.contiguous()), weight.contiguous(), flat(target)
     losses = torch.empty(target.shape, dtype=sums_dtype(hidden.dtype), device=hidden.device)
-    normalizers = losses.new_empty((rows.shape[0], 2))
+    normalizers = losses.new_empty(rows.shape[0], 2)
     gradients, options = room_for_gradients(rows, weight, needs), (ignore_index, label_smoothing)
     inputs, outputs = (rows, weight, bias, vector), (flat(losses), normalizers)
     if runs_on_gpu(hidden):

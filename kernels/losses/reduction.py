@@ -67,7 +67,7 @@ def imagined(losses: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
 
 def in_dtype_of(x: Tensor, loss: Tensor) -> Tensor:
     """The loss in x's dtype; under torch.autocast it stays as it was summed, as torch computes losses in float32."""
-    device = x.device.type
-    if device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
+    device = "cpu" if x.is_cpu else "cuda" if x.is_cuda else ""  # a third of the time of .device.type
+    if device and torch.is_autocast_enabled(device):
         return loss
     return rounded(loss, x.dtype)

@@ -12,7 +12,7 @@ import torch
 from numba import types
 from torch import Tensor
 
-from kernels.twin import jitable
+from kernels.twin import jitable, twin
 
 REDUCTIONS = ("none", "mean", "sum")
 TARGET = types.Array(types.int64, 1, "C")  # what kernels get, whatever the dtype of the logits
@@ -47,18 +47,29 @@ def check_options(ignore_index: int, label_smoothing: float, reduction: str) -> 
 
 def count_targets(target: Tensor, classes: int, ignore_index: int) -> int:
     """How many targets, of (rows,), are not ignored; ValueError if one of these is no class."""
-    counted = target != ignore_index
-    wrong = ((target < 0) | (target >= classes)) & counted
-    if wrong.any():
-        row = int(wrong.nonzero()[0])
-        allowed = f"from 0 to {classes - 1}, or ignore_index {ignore_index}"
-        raise ValueError(f"target must be {allowed}; got {int(target[row])} in row {row}")
-    return int(counted.sum())
+    valid: int = census_twin(target, classes, ignore_index)
+    if valid < 0:
+        refuse_target(target, classes, ignore_index)
+    return valid
+
+
+def refuse_target(target: Tensor, classes: int, ignore_index: int) -> None:
+    """Raise the ValueError that names the first target, of (rows,), that is no class."""
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    row = int(wrong.nonzero()[0])
+    allowed = f"from 0 to {classes - 1}, or ignore_index {ignore_index}"
+    raise ValueError(f"target must be {allowed}; got {int(target[row])} in row {row}")
+
+
+@twin
+def census_twin(target, classes, ignore_index):
+    """How many targets are not ignored; −1 if one of these is no class."""
+    return census(target, classes, ignore_index)
 
 
 @jitable
 def census(target, classes, ignore_index):
-    """The same for twins: −1 if one of these is no class."""
+    """The same inside other twins."""
     valid, wrong = 0, 0
     for row in range(target.size):
         counts = target[row] != ignore_index

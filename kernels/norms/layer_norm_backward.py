@@ -148,11 +148,11 @@ def _launch(
         launch(layer_norm_backward_kernel, grid, block, *tensors, as_real(eps, rows))
     else:
         wide = widened(x)
-        grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
+        grad_x = torch.empty_like(wide) if need_x else wide.new_empty(0, width)
         parts = chunks(wide.numel() // max(width, 1))
         learned = need_weight or bias_dtype is not None
         # the twin takes both sums or none: one of them is a rare wish, and costs little more than both
-        shares = [wide.new_empty((parts, width if learned else 0)) for _ in range(2)]
+        shares = [wide.new_empty(parts, width if learned else 0) for _ in range(2)]
         inputs = as_rows(widened(grad)), as_rows(wide), wide_or_full(weight, wide, 1.0)
         layer_norm_backward_twin(*inputs, as_rows(grad_x), *shares, eps)
     return (

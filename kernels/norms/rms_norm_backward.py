@@ -158,9 +158,9 @@ def _launch(
         launch(rms_norm_backward_kernel, grid, block, *inputs, as_rows(grad_x), partial, as_real(eps, rows))
     else:
         wide = widened(x)
-        grad_x = torch.empty_like(wide) if need_x else wide.new_empty((0, width))
-        partial = wide.new_empty((chunks(wide.numel() // max(width, 1)), width if need_weight else 0))
-        extra = wide.new_empty((0, 0)) if grad_sum is None else as_rows(widened(grad_sum))
+        grad_x = torch.empty_like(wide) if need_x else wide.new_empty(0, width)
+        partial = wide.new_empty(chunks(wide.numel() // max(width, 1)), width if need_weight else 0)
+        extra = wide.new_empty(0, 0) if grad_sum is None else as_rows(widened(grad_sum))
         inputs = as_rows(widened(grad)), as_rows(wide), wide_or_full(weight, wide, 1.0), extra
         rms_norm_backward_twin(*inputs, as_rows(grad_x), partial, eps)
     return (

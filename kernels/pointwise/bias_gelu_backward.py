@@ -94,8 +94,8 @@ def _launch(
         return grad_x if need_x else nothing, sum_over_rows(partial, bias.dtype) if need_bias else nothing
     wide = widened(x)
     parts = chunks(wide.numel() // max(width, 1))
-    grad_x = torch.empty_like(wide) if need_x else wide.new_empty((parts, width))
-    partial = wide.new_empty((parts, width if need_bias else 0))
+    grad_x = torch.empty_like(wide) if need_x else wide.new_empty(parts, width)
+    partial = wide.new_empty(parts, width if need_bias else 0)
     tensors = as_rows(widened(grad)), as_rows(wide), widened(bias), as_rows(grad_x), partial
     bias_gelu_backward_twin(*tensors, tanh)
     return (

@@ -200,7 +200,7 @@ def multiply_on_gpu(crow: Tensor, col: Tensor, values: Tensor, dense: Tensor, ou
 def multiply_on_cpu(crow: Tensor, col: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     """The twins' result, from tensors without gaps in the dtype of sums; ValueError for indices that are wrong."""
     columns, width = dense.shape
-    out = dense.new_empty((crow.shape[0] - 1, width))
+    out = dense.new_empty(crow.shape[0] - 1, width)
     invalid = np.empty(parts(), np.bool_)
     lanes, work = BYTES // dense.itemsize, col.shape[0] * width
     if width == 1:

@@ -119,13 +119,13 @@ def product(
     shape = a.shape[0], b.shape[1]
     if not runs_on_gpu(a):
         wide_a, wide_b = _widened(a), _widened(b)
-        out = wide_a.new_empty(shape)
+        out = wide_a.new_empty(*shape)
         # into a tensor of ours: autocast leaves out= alone, and the product stays in this dtype
         if bias is not None and code == NONE:
             torch.addmm(bias.to(out.dtype), wide_a, wide_b, out=out)
             return rounded(out, dtype), out.new_empty(0)
         torch.mm(wide_a, wide_b, out=out)
-        kept = out.new_empty(shape if keep else (0, 0))
+        kept = out.new_empty(*shape) if keep else out.new_empty(0, 0)
         if code != NONE:
             epilogue_twin(out, wide_or_empty(bias, out), kept, code)
         return rounded(out, dtype), rounded(kept, dtype)

@@ -67,7 +67,7 @@ def launch_linear(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None,
         linear_on_gpu(as_rows(x.contiguous()), weight, scale.contiguous(), bias, as_rows(out), group)
         return out
     wide = widened(x)
-    out = wide.new_empty(shape)
+    out = wide.new_empty(*shape)
     extra = wide_or_empty(bias, wide)
     linear_on_cpu(as_rows(wide), weight.contiguous(), widened(scale), extra, as_rows(out), group)
     return rounded(out, x.dtype)

@@ -65,7 +65,7 @@ def _launch(values: Tensor, index: Tensor, dense: Tensor) -> Tensor:
         return out
     check_places(index)
     wide = widened(dense)
-    out = wide.new_empty(shape)
+    out = wide.new_empty(*shape)
     for first, block in blocks_of(widened(values), index.contiguous()):
         torch.mm(block, wide, out=out[first : first + block.shape[0]])  # autocast leaves out= alone
     return rounded(out, dense.dtype)

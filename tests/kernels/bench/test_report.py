@@ -137,6 +137,9 @@ def test_goals_are_for_float32_and_may_go_unmeasured(made_up):
     assert verdicts([]) == []
     assert verdicts([made_up(dtype=torch.bfloat16)]) == []
     assert all(line.startswith("not measured") for line in verdicts([made_up(size=7)]))
+    whole, partial = verdicts([made_up()]), verdicts([made_up()], complete=False)
+    assert partial == [line for line in whole if "geometric mean" not in line]
+    assert len(partial) < len(whole)
 
 
 def test_the_picture_is_written_with_its_description(made_up, tmp_path):
