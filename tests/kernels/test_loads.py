@@ -97,6 +97,21 @@ def test_a_row_that_begins_between_two_multiples_of_16_goes_one_by_one():
     assert run.counters.global_bytes_useful == 2 * x.nbytes
 
 
+def test_numbers_that_are_one_for_all_lanes():
+    """An index or a value that no lane has for itself: the same element for all, the same number in all four places."""
+
+    @gpu_kernel
+    def one_for_all(x, out):
+        scale, zero = load(x, 2), real_of(x)(0)
+        if scale > zero:  # a branch that all lanes take alike
+            store4(out, 4 * cuda.threadIdx.x, scale, zero, scale, zero)
+
+    x, out = torch.tensor([1.0, 2.0, 3.0]), torch.full((8,), -1.0)
+    run = runs(one_for_all, 2, x, out)
+    assert out.tolist() == [3.0, 0.0, 3.0, 0.0] * 2
+    assert run.counters.divergent_branches == 0
+
+
 def test_overlapping_stores_race():
     @gpu_kernel
     def overlap(out):
