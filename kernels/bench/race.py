@@ -20,13 +20,13 @@ from statistics import median
 import torch
 
 from kernels.bench.case import Call, Case, Draw
-from kernels.bench.memory import peak_bytes
 from kernels.bench.result import COPY, Result
 from kernels.bench.rivals import OURS, rivals
 from kernels.bench.work import Work, work_of
 
-# the timer; with `plot.py`'s style the one place where kernels looks up: a program stands on top of the packages
+# the instruments; with `plot.py`'s style the one place where kernels looks up: a program stands on top of the packages
 from workbench.profiling.clock import thread_count
+from workbench.profiling.memory import peak_bytes
 from workbench.profiling.timing import compare
 
 SECONDS = 20.0  # for one race; long calls get fewer rounds

@@ -52,6 +52,7 @@ class Count:
     ]  # path, as in named_modules(); a module holds what its children do, "" everything
     by_operation: dict[str, Work]
     uncounted: dict[str, int]  # operations whose FLOPs are unknown, and how often each ran
+    calls: int = 0  # operations run, without those that only look at memory in another way (views)
 
     @property
     def intensity(self) -> float:
@@ -119,6 +120,7 @@ class _Meter(TorchDispatchMode):
         self.by_module: dict[str, Counter[str]] = defaultdict(Counter)
         self.by_operation: dict[str, Counter[str]] = defaultdict(Counter)
         self.uncounted: Counter[str] = Counter()
+        self.calls = 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -132,6 +134,7 @@ class _Meter(TorchDispatchMode):
         if not known:
             self.uncounted[name] += 1
         if any(work) or not known:
+            self.calls += 1
             for counter in (self.by_operation[name], *(self.by_module[path] for path in paths)):
                 counter.update(flops=work.flops, bytes=work.bytes)
         return result
@@ -151,7 +154,7 @@ class _Meter(TorchDispatchMode):
             for totals in (self.by_module, self.by_operation)
         )
         whole = modules.get("", Work(0, 0))
-        return Count(*whole, {"": whole, **modules}, operations, dict(self.uncounted))
+        return Count(*whole, {"": whole, **modules}, operations, dict(self.uncounted), self.calls)
 
 
 @contextmanager

@@ -1,15 +1,11 @@
-"""What the benchmark measures beside time: bytes and FLOPs by the ledger, and peak memory, each of known calls."""
+"""What the benchmark measures beside time: bytes and FLOPs by the ledger, of known calls; and the rounds it takes."""
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 import kernels
-from kernels.bench.memory import peak_bytes
 from kernels.bench.race import FEWEST_ROUNDS, _rounds
 from kernels.bench.work import Work, work_of
-
-MIB = 1 << 20
 
 
 @pytest.fixture
@@ -37,43 +33,6 @@ def test_torchs_own_operations_have_no_ledger_of_ours(x):
 def test_much_arithmetic_is_not_bound_by_memory():
     assert Work(bytes=100, flops=399, unfused_bytes=200).memory_bound
     assert not Work(bytes=100, flops=400, unfused_bytes=200).memory_bound
-
-
-@pytest.mark.parametrize(
-    ("call", "most"),
-    [
-        (lambda x: x + 1, 1),
-        (lambda x: F.gelu(x + 1), 2),  # x + 1 is still held while its GELU is made
-        (lambda x: (x + 1).sum() + (x + 2).sum(), 1),  # one after the other
-        (lambda x: [x + n for n in range(5)], 5),
-        (lambda x: x.mul_(1), 0),
-        (lambda x: x.t()[3:], 0),
-        (lambda x: kernels.rms_norm(x), 1),
-        (lambda x: kernels.rms_norm(x.bfloat16()), 3),  # halves in and out, and both as float32
-    ],
-)
-def test_peak_memory_of_known_calls(x, call, most):
-    assert peak_bytes(lambda: call(x)) == pytest.approx(most * MIB, abs=0.01 * MIB)
-
-
-def test_peak_memory_counts_what_the_backward_pass_keeps(x):
-    leaf = x.requires_grad_()
-    # forward: the sigmoid, kept; backward: its gradient beside it and the one given
-    peak = peak_bytes(lambda: torch.autograd.grad(torch.sigmoid(leaf), leaf, torch.ones_like(x)))
-    assert peak == pytest.approx(3 * MIB, abs=0.01 * MIB)
-
-
-def test_memory_of_before_does_not_count(x):
-    many = [x.clone() for _ in range(8)]
-    assert peak_bytes(lambda: many[0] + many[1]) == pytest.approx(MIB, abs=0.01 * MIB)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_peak_memory_on_a_gpu():
-    x = torch.randn(512, 512, device="cuda")
-    assert peak_bytes(lambda: x + 1, "cuda") == MIB
-    assert peak_bytes(lambda: x.mul_(1), "cuda") == 0
 
 
 @pytest.mark.parametrize(("elapsed", "rounds"), [(0.0001, 20), (2.0, 10), (60.0, FEWEST_ROUNDS)])

@@ -16,8 +16,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from kernels.bench.memory import peak_bytes
 from workbench.profiling import Timing, compare
+from workbench.profiling.memory import peak_bytes
 from workbench.training.adamw import AdamW
 from workbench.training.seeding import seeded
 from workbench.training.small_transformer import in_torch

@@ -5,10 +5,15 @@ block that torch's allocator hands out and takes back, also inside operators and
 mode would not see. What MKL, oneDNN or Numba allocate for themselves neither of them sees.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+
+STANDARD_ERROR = 2  # its file descriptor
 
 
 def peak_bytes(call: Callable[[], object], device: str = "cpu") -> int:
@@ -28,12 +33,32 @@ def _peak_on_gpu(call: Callable[[], object]) -> int:
 
 
 def _peak_on_cpu(call: Callable[[], object]) -> int:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    profiler = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+    with _muted():
+        profiler.start()
+    try:
         kept = call()
+    finally:
+        with _muted():
+            profiler.stop()
     del kept
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    recorded: Any = profiler.profiler  # torch types what it keeps only in part
+    events = [event for event in recorded.kineto_results.events() if event.name() == "[memory]"]
     held = most = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()  # negative where memory is given back
         most = max(most, held)
     return most
+
+
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Nothing is heard from standard error: torch's profiler tells it, past Python, when it starts and stops."""
+    before, nowhere = os.dup(STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STANDARD_ERROR)
+        yield
+    finally:
+        os.dup2(before, STANDARD_ERROR)
+        os.close(before)
+        os.close(nowhere)
