@@ -1,5 +1,9 @@
 """Fusing operations: rewriting a model so that it does the same with fewer passes over memory."""
 
+from workbench.fusion.exported import fuse_exported
 from workbench.fusion.fold_batchnorm import fold_batchnorm
+from workbench.fusion.fuse import FusionError, fuse
+from workbench.fusion.report import FusionReport
+from workbench.fusion.tracing import TracingError
 
-__all__ = ["fold_batchnorm"]
+__all__ = ["FusionError", "FusionReport", "TracingError", "fold_batchnorm", "fuse", "fuse_exported"]
