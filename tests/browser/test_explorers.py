@@ -48,6 +48,22 @@ gradient_flow()
 from workbench.widgets.block_algebra import block_algebra
 block_algebra()
 """,
+    """
+from workbench.widgets import attention_two_ways
+from workbench.widgets.attention_two_ways_kit import measure_attention
+attention_two_ways(measure_attention((128, 512)))
+""",
+    """
+from workbench.profiling import Timing
+from workbench.widgets import price_of_modularity
+from workbench.widgets.price_of_modularity_kit import BARE, LAYERS, WIDTHS, WRAPPINGS, Prices, name
+timings = {}
+for width in WIDTHS:
+    bare = LAYERS * (5e-6 + 1e-9 * width**2)
+    samples = {name(*way): (bare + LAYERS * 3e-6 * (1 + way[0]) * (1 + way[1]),) * 3 for way in WRAPPINGS}
+    timings[width] = Timing({BARE: (bare,) * 3, **samples}, "thread CPU time", 2, 1, 1.0)
+price_of_modularity(Prices(timings))
+""",
 ]
 TITLES = [
     "Small",
@@ -56,6 +72,8 @@ TITLES = [
     "The roofs of this machine: a test's machine",
     "Gradient flow",
     "Block algebra",
+    "Attention two ways",
+    "The price of modularity",
 ]
 
 
@@ -163,6 +181,40 @@ def test_what_a_deep_network_hears_follows_the_keyboard(opened):
     assert "64 layers, residual with layer norm" in cured
     assert flow.locator(".picture text").filter(has_text="Within earshot").is_visible()
     assert flow.locator(".wrong").is_hidden()
+
+
+def test_attention_sweeps_by_the_keyboard(opened, save_picture):
+    lab = opened
+    two = explorer(lab, "Attention two ways")
+    naive = words(two)
+    assert naive.startswith("4,096 tokens, all scores at once (naive): 554 MB at most")
+    two.get_by_label("Way", exact=True).focus()
+    lab.page.keyboard.press("ArrowDown")
+    streaming = wait_until_changed(lab, two, naive)
+    assert "Tile 129 of 256" in streaming
+    two.get_by_label("Done", exact=True).focus()
+    lab.page.keyboard.press("End")
+    assert "Tile 256 of 256." in wait_until_changed(lab, two, streaming)
+    assert two.locator(".picture text").filter(has_text="one tile of scores").is_visible()
+    assert lab.page.get_by_text("profiler_start").count() == 0  # what torch's profiler has to say of itself
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        lab.theme(theme)
+        save_picture(two, f"Attention tile by tile-{theme.split()[-1]}")
+
+
+def test_a_price_that_vanishes_later_with_hooks(opened):
+    lab = opened
+    price = explorer(lab, "The price of modularity")
+    first = words(price)
+    assert "A module in 2 containers, without hooks: less than 5% longer" in first
+    price.get_by_label("A hook on each module", exact=True).focus()
+    lab.page.keyboard.press("Space")
+    hooked = wait_until_changed(lab, price, first)
+    assert "A module in 2 containers, with hooks" in hooked
+    assert price.get_by_text("hook", exact=True).count() == 3  # one on each module
+    price.get_by_label("Containers", exact=True).focus()
+    lab.page.keyboard.press("Home")
+    assert "A module in no container" in wait_until_changed(lab, price, hooked)
 
 
 def test_a_bad_edge_shows_its_message_until_the_chain_fits(opened, save_picture):

@@ -7,6 +7,7 @@ from workbench.widgets.machine_roof import roof` reaches the rest of the file.
 
 from workbench.drawing.scene import Scene
 from workbench.drawing.shapes import Circle, Line, Polyline, Rect, Text
+from workbench.widgets.attention_two_ways import attention_two_ways
 from workbench.widgets.block_algebra import block_algebra
 from workbench.widgets.block_tower import block_tower
 from workbench.widgets.controls import Range, Select, Toggle
@@ -16,7 +17,9 @@ from workbench.widgets.fusion_ladder import fusion_ladder
 from workbench.widgets.gallery import gallery
 from workbench.widgets.gradient_flow import gradient_flow
 from workbench.widgets.machine_roof import machine_roof
+from workbench.widgets.price_of_modularity import price_of_modularity
 from workbench.widgets.where_to_fuse import where_to_fuse
+from workbench.widgets.whom_to_trust import whom_to_trust
 
 __all__ = [
     "Circle",
@@ -29,6 +32,7 @@ __all__ = [
     "Select",
     "Text",
     "Toggle",
+    "attention_two_ways",
     "block_algebra",
     "block_tower",
     "four_blocks",
@@ -36,5 +40,7 @@ __all__ = [
     "gallery",
     "gradient_flow",
     "machine_roof",
+    "price_of_modularity",
     "where_to_fuse",
+    "whom_to_trust",
 ]
