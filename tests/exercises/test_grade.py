@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from workbench.exercises import Budget, Exercise, find, grade, prove
+from workbench.exercises.grade import attempt
 
 ADD = find("start.bytes_of_add")
 
@@ -215,3 +216,86 @@ def test_warnings_of_the_reader_do_not_reach_stderr(recwarn):
 def test_the_proof_refuses_an_unsound_exercise(changes, said):
     with pytest.raises(AssertionError, match=said):
         prove(dataclasses.replace(DOUBLE, **changes))
+
+
+def _last_entry(answer, x, place):
+    """How `ENTRY` runs an answer: it is a function of x alone, and the place is looked up afterwards."""
+    changed = answer(x)
+    return None if changed is None else changed[place]
+
+
+def entry(x):
+    return x + 1
+
+
+def _unchanged(x):
+    """One is to be added."""
+    return x
+
+
+ENTRY = Exercise(
+    name="local.entry",
+    lesson="local",
+    title="Entry",
+    statement="Add one.",
+    signature="entry(x)",
+    solution=entry,
+    wrong={"does nothing": _unchanged},
+    inputs=lambda rng: {
+        "small": (torch.from_numpy(rng.standard_normal(1)), 0),
+        "ragged": (torch.from_numpy(rng.standard_normal(5)), 3),
+        "extreme": (torch.full((2,), 1e9), 1),
+    },
+    hints=("a", "b", "c"),
+    run=_last_entry,
+)
+
+
+def test_an_exercise_may_run_answers_in_its_own_way():
+    prove(ENTRY)
+    result = grade(ENTRY, lambda x: x + 2)
+    assert result.counterexample.inputs.startswith("x=")
+    assert "place" not in result.counterexample.inputs
+    assert "entry(x)" in grade(ENTRY, lambda x, place: x[place] + 1).message
+
+
+def test_words_of_a_function_that_is_not_implemented_are_kept():
+    def later(rows, columns, bytes_per_number):
+        raise NotImplementedError("later, perhaps")
+
+    assert grade(ADD, later).message == "later, perhaps"
+
+
+def test_budgets_with_one_measure_share_one_measurement():
+    measured = []
+
+    def measure(answer, x):
+        measured.append(1)
+        return {"calls": 3, "bytes": 5}
+
+    shared = {
+        name: Budget(measure, lambda x, most=most: most, name, lambda spent, name=name: spent[name])
+        for name, most in (("calls", 3), ("bytes", 4))
+    }
+    sharing = dataclasses.replace(DOUBLE, budgets=shared)
+    case = sharing.cases()[-1]
+    outcome = attempt(sharing, double, case, double(*case.inputs))
+    assert outcome.overspent == {"bytes": 5}
+    assert len(measured) == 1
+    assert "takes 5 bytes where 4 suffice (budget: bytes)" in grade(sharing, double).message
+
+
+def test_overspending_that_differs_from_that_of_a_named_mistake_gets_no_name():
+    result = grade(DOUBLE, lambda x: x + x + (x - x))
+    assert result.status == "wrong"
+    assert result.misconception is None
+
+
+def test_a_wrong_result_is_not_measured():
+    def measure(answer, x):
+        raise AssertionError("measured")
+
+    spoiled = dataclasses.replace(DOUBLE, budgets={"none": Budget(measure, lambda x: 0, "calls")})
+    case = spoiled.cases()[-1]
+    assert attempt(spoiled, lambda x: x * 3, case, double(*case.inputs)).error is None
+    assert isinstance(attempt(spoiled, double, case, double(*case.inputs)).error, AssertionError)

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from workbench.exercises import Exercise, Question, all, find, for_lesson, grade, prove
+from workbench.exercises.exercise import call
 
 TASKS = all()
 EXERCISES = [task for task in TASKS if isinstance(task, Exercise)]
@@ -15,8 +16,15 @@ def named(task):
     return task.name
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+def proofs():
+    """Each exercise with three seeds; one that runs answers in a way of its own (a kernel, a pass) may take seconds."""
+    for exercise in EXERCISES:
+        for seed in (0, 1, 2):
+            marks = [pytest.mark.slow] if seed and exercise.run is not call else []
+            yield pytest.param(exercise, seed, marks=marks, id=f"{exercise.name}-{seed}")
+
+
+@pytest.mark.parametrize(("exercise", "seed"), list(proofs()))
 def test_solution_passes_stub_does_not_and_each_mistake_is_caught_and_named(exercise, seed):
     prove(exercise, seed)
 

@@ -2,6 +2,7 @@
 
 from workbench.exercises.exercise import Budget, Case, Exercise, Question
 from workbench.exercises.grade import Counterexample, Result, grade
+from workbench.exercises.kernel_run import KernelRun, xray
 from workbench.exercises.prove import prove
 from workbench.exercises.registry import all, find, for_lesson
 
@@ -10,6 +11,7 @@ __all__ = [
     "Case",
     "Counterexample",
     "Exercise",
+    "KernelRun",
     "Question",
     "Result",
     "all",
@@ -17,4 +19,5 @@ __all__ = [
     "for_lesson",
     "grade",
     "prove",
+    "xray",
 ]

@@ -68,8 +68,10 @@ def brief(value: Any, limit: int = 120) -> str:
         text = f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
     elif _is_number(value) or (hasattr(value, "item") and hasattr(value, "shape")):
         text = _rounded(value.item() if hasattr(value, "item") else value)
-    elif callable(value):
-        text = f"the function {getattr(value, '__name__', type(value).__name__)}"
+    elif callable(value) and hasattr(
+        value, "__name__"
+    ):  # a module can be called too, and says best itself what it is
+        text = f"the function {value.__name__}"
     else:
         text = repr(value) if type(value).__repr__ is not object.__repr__ else type(value).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"

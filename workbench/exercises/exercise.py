@@ -7,6 +7,7 @@ An exercise can only teach if a wrong answer fails, and fails with a reason. So 
 * `wrong` holds the mistakes people make, each as a function under the name of the misconception; its
   docstring says what is true instead. A reader whose results equal one of them is told that name.
 * `budgets` limit what an answer may spend, such as the bytes it moves, where "right, but slow" is not right.
+* `run` is for an answer that is not simply called with the inputs, such as a GPU kernel (kernel_run.py).
 
 `grade` (grade.py) runs an answer; `prove` (prove.py) shows that the exercise itself is sound.
 """
@@ -25,16 +26,23 @@ LADDER = ("nudge", "principle", "worked step")  # what the three hints of a task
 DRAWS = 3  # times each labeled input is drawn anew
 
 
+def call(answer: Callable[..., Any], *inputs: Any) -> Any:
+    """The value of an answer that is a plain function of the inputs."""
+    return answer(*inputs)
+
+
 @dataclass(frozen=True)
 class Budget:
     """How much of something an answer may spend on one input.
 
-    `measure(answer, *inputs)` returns what it spent, `limit(*inputs)` the most it may; both in `unit`.
+    `measure(answer, *inputs)` returns what it spent, `limit(*inputs)` the most it may; both in `unit`. Budgets with the
+    same `measure` share one measurement, from which each takes its number by `reading`.
     """
 
-    measure: Callable[..., float]
+    measure: Callable[..., Any]
     limit: Callable[..., float]
     unit: str
+    reading: Callable[[Any], float] = float
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Exercise:
     `name` is "track.task"; `signature` is the first line of the function asked for, without `def` and colon;
     `inputs(rng)` returns {label: arguments} with at least three labels, among them "ragged" and one of "empty"
     and "extreme"; `wrong` maps a misconception to a function that has it; `hints` are three (see `LADDER`).
+    `run(answer, *inputs)` makes of an answer the value that is compared; None means that it has not done anything.
     Raises ValueError naming the field that does not fit. `prove` checks what only running can show.
     """
 
@@ -67,6 +76,7 @@ class Exercise:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     points: int = 1
     tolerance: float = 1e-6
+    run: Callable[..., Any] = call
 
     def __post_init__(self) -> None:
         _check_task(self.name, self.hints)
@@ -79,7 +89,7 @@ class Exercise:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names of the arguments, in order."""
+        """The names of the answer's arguments, in order; where `run` calls it otherwise, the inputs come first."""
         return tuple(inspect.signature(self.solution).parameters)
 
     @property

@@ -1,27 +1,27 @@
 """Tasks of the track on fusion: of modules that see different data, and of operations."""
 
 from workbench.exercises.exercise import Exercise, Question
+from workbench.exercises.fusion import easy_questions, hard_questions, moderate_questions
 from workbench.exercises.fusion.easy_exercises import FOLD_SCALES, FUSED_BYTES
-from workbench.exercises.fusion.easy_questions import (
-    CHAIN_BYTES,
-    EARLY_OR_LATE,
-    FOLD_WHEN,
-    RECALL_BYTES,
-    RECALL_LIMIT,
-    SAME_ANSWER,
-    TOWER,
-    WHEN_NO_GAIN,
-)
+from workbench.exercises.fusion.hard_add_rms_norm import ADD_RMS_NORM_KERNEL
+from workbench.exercises.fusion.hard_bias_gelu import BIAS_GELU_KERNEL
+from workbench.exercises.fusion.hard_passes import FOLD_ALL
+from workbench.exercises.fusion.hard_projections import FUSE_QKV
+from workbench.exercises.fusion.moderate_bytes import BYTES_OF_CHAIN
+from workbench.exercises.fusion.moderate_fold import FOLD
+from workbench.exercises.fusion.moderate_gate import GATE
 
 TASKS: tuple[Exercise | Question, ...] = (
-    RECALL_BYTES,
-    RECALL_LIMIT,
-    TOWER,
-    EARLY_OR_LATE,
-    CHAIN_BYTES,
-    SAME_ANSWER,
-    FOLD_WHEN,
-    WHEN_NO_GAIN,
+    *easy_questions.QUESTIONS,
     FUSED_BYTES,
     FOLD_SCALES,
+    *moderate_questions.QUESTIONS,
+    GATE,
+    FOLD,
+    BYTES_OF_CHAIN,
+    *hard_questions.QUESTIONS,
+    FOLD_ALL,
+    BIAS_GELU_KERNEL,
+    ADD_RMS_NORM_KERNEL,
+    FUSE_QKV,
 )

@@ -169,3 +169,14 @@ WHEN_NO_GAIN = Question(
         "d": "Both steps do almost no arithmetic and wait for memory. Fused, five passes over the list become three.",
     },
 )
+
+QUESTIONS: tuple[Question, ...] = (
+    RECALL_BYTES,
+    RECALL_LIMIT,
+    TOWER,
+    EARLY_OR_LATE,
+    CHAIN_BYTES,
+    SAME_ANSWER,
+    FOLD_WHEN,
+    WHEN_NO_GAIN,
+)
