@@ -5,6 +5,7 @@ nbval runs the notebooks (the same pytest call collects them); these tests look 
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -122,6 +123,39 @@ def test_exercise_cells_carry_the_metadata_of_nbgrader(name, notebook):
         assert "not attempted" in str(check.outputs).lower()
         # running the notebook raises unless the solution is right
         assert f'"{exercise.name}", reference=True)' in solution.source
+
+
+def test_no_other_cell_needs_a_solution(notebook):
+    """A class gets its notebooks without the solution cells, and they must run."""
+    made: set[str] = set()
+    solved: set[str] = set()
+    for cell in code_cells(notebook):
+        tree = ast.parse(cell.source)
+        read = {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+        if "solution" in cell.metadata.get("tags", []):
+            solved |= top_level_names(tree)
+        else:
+            made |= top_level_names(tree)
+            assert not (read & solved) - made, "made in a solution cell, and needed after it"
+
+
+def top_level_names(tree: ast.Module) -> set[str]:
+    """What a cell leaves behind for those after it."""
+    names: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            names.add(statement.name)
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
 
 
 def test_every_exercise_of_a_lesson_is_in_its_notebook(name, notebook):
