@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from workbench.fusion import FusionError, fuse
+from workbench.fusion.graph.sites import module_of, replace
 from workbench.fusion.rewrite import Rewrite, Site
-from workbench.fusion.sites import module_of, replace
 
 X = torch.randn(2, 3, 7, 6, generator=torch.Generator().manual_seed(1))
 

@@ -10,9 +10,9 @@ import workbench.fusion.outline as outlining
 from workbench.drawing import Rect, Text
 from workbench.fusion import fuse
 from workbench.fusion.exported import fuse_exported
+from workbench.fusion.graph.tracing import trace
 from workbench.fusion.outline import LEFT_OUT, MOST, Step, outline, too_many
 from workbench.fusion.rewrite import Rewrite
-from workbench.fusion.tracing import trace
 
 
 def block(width: int = 3) -> nn.Sequential:

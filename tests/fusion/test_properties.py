@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from workbench import blocks
-from workbench.fusion.tracing import trace
+from workbench.fusion.graph.tracing import trace
 
 CHANNELS, LENGTH = 4, 4  # equal, so that a constant along the wrong axis still fits
 

@@ -11,9 +11,9 @@ from torch import nn
 import kernels
 from workbench import blocks
 from workbench.fusion import TracingError
-from workbench.fusion.sites import dtype_of, module_of, shape_of
-from workbench.fusion.tracing import trace
-from workbench.fusion.trouble import where
+from workbench.fusion.graph.sites import dtype_of, module_of, shape_of
+from workbench.fusion.graph.tracing import trace
+from workbench.fusion.graph.trouble import where
 
 X = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
 

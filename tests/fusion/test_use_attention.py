@@ -10,7 +10,7 @@ from torch.nn import functional
 import kernels
 from workbench import blocks
 from workbench.fusion import fuse
-from workbench.fusion.rules.use_attention import find
+from workbench.fusion.rules.use_kernels.attention import find
 
 RULES = (find,)
 

@@ -14,7 +14,10 @@ from torch.nn import functional
 import kernels
 from workbench import blocks
 from workbench.fusion import fuse
-from workbench.fusion.rules import use_bias_gelu, use_dropout_add, use_linear_cross_entropy, use_swiglu
+from workbench.fusion.rules.use_kernels import bias_gelu as use_bias_gelu
+from workbench.fusion.rules.use_kernels import dropout_add as use_dropout_add
+from workbench.fusion.rules.use_kernels import linear_cross_entropy as use_linear_cross_entropy
+from workbench.fusion.rules.use_kernels import swiglu as use_swiglu
 from workbench.training.small_transformer import Size, SmallTransformer
 
 GELU, SWIGLU = (use_bias_gelu.find,), (use_swiglu.find,)

@@ -8,7 +8,8 @@ from torch.nn import functional
 import kernels
 from workbench import blocks
 from workbench.fusion import fuse
-from workbench.fusion.rules import use_add_rms_norm, use_rms_norm
+from workbench.fusion.rules.use_kernels import add_rms_norm as use_add_rms_norm
+from workbench.fusion.rules.use_kernels import rms_norm as use_rms_norm
 
 BOTH = (use_add_rms_norm.find, use_rms_norm.find)
 WIDTH = 6

@@ -3,7 +3,7 @@
 from workbench.fusion.exported import fuse_exported
 from workbench.fusion.fold_batchnorm import fold_batchnorm
 from workbench.fusion.fuse import FusionError, fuse
+from workbench.fusion.graph.tracing import TracingError
 from workbench.fusion.report import FusionReport
-from workbench.fusion.tracing import TracingError
 
 __all__ = ["FusionError", "FusionReport", "TracingError", "fold_batchnorm", "fuse", "fuse_exported"]

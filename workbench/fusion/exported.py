@@ -23,9 +23,9 @@ from torch.fx import GraphModule, Node
 from torch.utils._pytree import tree_map
 
 from workbench.fusion.absorb import scaled_outputs
+from workbench.fusion.graph.trouble import TracingError, where
 from workbench.fusion.report import FusionReport
 from workbench.fusion.rewrite import Refusal, Rewrite
-from workbench.fusion.trouble import TracingError, where
 from workbench.fusion.verify import compare
 
 aten = torch.ops.aten

@@ -1,6 +1,6 @@
 """Rewrite a model so that it computes the same with fewer operations and fewer bytes, and prove that it does.
 
-    trace     the model as a graph of operations                                     tracing.py
+    trace     the model as a graph of operations                                     graph/
     rules     each finds places where it may rewrite; one is rewritten at a time     rules/, rewriting.py
     verify    original and rewritten on the same inputs, in float32 and float64      verify.py
     report    what was done, what was not and why, what it saved                     report.py
@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.utils._pytree import tree_map
 
+from workbench.fusion.graph.sites import dtype_of
+from workbench.fusion.graph.tracing import openable
 from workbench.fusion.report import FusionReport
 from workbench.fusion.rewrite import Rule
 from workbench.fusion.rewriting import LeftAlone, Rewritten, rewritten
 from workbench.fusion.rules import RULES
-from workbench.fusion.sites import dtype_of
-from workbench.fusion.tracing import openable
 from workbench.fusion.trial import copied
 from workbench.fusion.verify import TOLERANCE, Differs, Reference, rounding
 

@@ -15,9 +15,9 @@ from workbench.drawing.shapes import Shape
 from workbench.drawing.style import BLUE, GREEN, INK, PAPER, PURPLE, QUIET, SKY, VERMILLION
 from workbench.fabric.view.across import Box
 from workbench.fabric.view.layout import Arrow, Layout, place
+from workbench.fusion.graph.tracing import openable, trace
 from workbench.fusion.outline import LEFT_OUT, Step, members, outline, steps
 from workbench.fusion.rewrite import Rewrite
-from workbench.fusion.tracing import openable, trace
 
 NAME_SIZE, SMALL = 12.0, 11.0
 HEIGHT, PAD, SPACE, BADGE = 24.0, 10.0, 7.0, 22.0

@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 from torch.fx import GraphModule
 
-from workbench.fusion.effects import clean
+from workbench.fusion.graph.effects import clean
+from workbench.fusion.graph.tracing import closed, trace
 from workbench.fusion.rewrite import Refusal, Rewrite, Rule, Site
-from workbench.fusion.tracing import closed, trace
 from workbench.fusion.trial import copied
 
 LeftAlone = Mapping[tuple[str, str], str]  # why not to do what a rule would, by its (what, where)

@@ -16,8 +16,8 @@ from torch.fx import GraphModule, Node
 from torch.nn import functional
 from torch.nn.modules.dropout import _DropoutNd
 
+from workbench.fusion.graph.sites import module_of, replace, watched
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import module_of, replace, watched
 
 FUNCTIONS = (
     functional.dropout,

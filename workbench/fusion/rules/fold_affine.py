@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from workbench.fusion.absorb import CHANNEL_AXIS, Layer, absorb, output_channels
-from workbench.fusion.constants import constant
+from workbench.fusion.graph.constants import constant
+from workbench.fusion.graph.sites import dtype_of, module_of, obstacle, only_user, replace, shape_of
+from workbench.fusion.graph.spellings import ADD, DIVIDE, MULTIPLY, Spelling, operands
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import dtype_of, module_of, obstacle, only_user, replace, shape_of
-from workbench.fusion.spellings import ADD, DIVIDE, MULTIPLY, Spelling, operands
 
 SUBTRACT = Spelling((operator.sub, torch.sub, torch.subtract), ("sub", "subtract"))
 

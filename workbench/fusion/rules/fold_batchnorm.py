@@ -19,8 +19,8 @@ from torch.fx import GraphModule, Node
 from workbench import blocks
 from workbench.fusion.absorb import CHANNEL_AXIS
 from workbench.fusion.fold_batchnorm import PARTNERS, fold_batchnorm, reject
+from workbench.fusion.graph.sites import input_of, module_of, obstacle, only_user, replace, shape_of, watched
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import input_of, module_of, obstacle, only_user, replace, shape_of, watched
 
 # what a reader takes for them: a parametrized layer is of a class of its own, and refused with that reason
 LAYERS = tuple(PARTNERS)

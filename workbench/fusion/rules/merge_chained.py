@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from workbench.fusion.fused import CONVOLUTIONS, linear_map, product_of_layers
+from workbench.fusion.graph.sites import module_of, obstacle, only_user
+from workbench.fusion.graph.spellings import input_of
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import module_of, obstacle, only_user
-from workbench.fusion.spellings import input_of
 
 WHAT = "merge chained linear layers"
 WHY = "two matrices are one, W₂W₁: {} FLOPs for each {} in place of {}, and nothing written between them"

@@ -23,9 +23,9 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from workbench.fusion.fused import stack_of_layers
+from workbench.fusion.graph.sites import module_of, obstacle, shape_of
+from workbench.fusion.graph.spellings import LINEAR, input_of
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import module_of, obstacle, shape_of
-from workbench.fusion.spellings import LINEAR, input_of
 
 RESHAPED = ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze")  # the order in memory stays
 WHAT = "merge parallel linear layers"

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from workbench.fusion.effects import needed
-from workbench.fusion.sites import dtype_of, module_of, shape_of
+from workbench.fusion.graph.effects import needed
+from workbench.fusion.graph.sites import dtype_of, module_of, shape_of
 
 
 def objection(kernel: Callable[..., Any], *arguments: Any, **options: Any) -> str:

@@ -25,11 +25,11 @@ from torch.utils._pytree import tree_map
 
 import kernels
 from workbench.blocks import arguments, attention
-from workbench.fusion.effects import check_same, clean
+from workbench.fusion.graph.effects import check_same, clean
+from workbench.fusion.graph.sites import watched
+from workbench.fusion.graph.trouble import TracingError, where
 from workbench.fusion.rewrite import Refusal
-from workbench.fusion.sites import watched
 from workbench.fusion.trial import fresh, unchanged
-from workbench.fusion.trouble import TracingError, where
 
 OWN = ("workbench.blocks.", "workbench.fusion.")  # where modules are that rules know, or put in
 # what our blocks look at before they compute: noted as a call instead, and dropped as nobody reads its result

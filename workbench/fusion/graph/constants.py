@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from workbench.fusion.effects import written
-from workbench.fusion.sites import attribute_of
-from workbench.fusion.spellings import Spelling
+from workbench.fusion.graph.effects import written
+from workbench.fusion.graph.sites import attribute_of
+from workbench.fusion.graph.spellings import Spelling
 
 VIEWS = Spelling((operator.getitem, torch.reshape, torch.unsqueeze), ("view", "reshape", "unsqueeze"))
 

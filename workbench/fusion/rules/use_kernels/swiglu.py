@@ -19,11 +19,9 @@ import torch
 from torch.fx import GraphModule, Node
 
 import kernels
-from workbench.fusion.effects import writes
-from workbench.fusion.kernel_calls import call, objection, put_in_place
-from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import only_user
-from workbench.fusion.spellings import (
+from workbench.fusion.graph.effects import writes
+from workbench.fusion.graph.sites import only_user
+from workbench.fusion.graph.spellings import (
     MULTIPLY,
     SIGMOID,
     SILU,
@@ -33,6 +31,8 @@ from workbench.fusion.spellings import (
     name_of,
     watchers,
 )
+from workbench.fusion.rewrite import Refusal, Rewrite, Site
+from workbench.fusion.rules.use_kernels.calls import call, objection, put_in_place
 
 WHAT = "kernels.swiglu"
 WHY = "SiLU and the product in one pass: silu(gate) is not written and read"

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 from workbench import blocks
-from workbench.fusion.sites import module_of, watched
+from workbench.fusion.graph.sites import module_of, watched
 
 
 @dataclass(frozen=True)

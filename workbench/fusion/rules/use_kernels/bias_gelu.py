@@ -20,10 +20,10 @@ from torch.fx import GraphModule, Node
 from torch.nn import functional
 
 import kernels
-from workbench.fusion.kernel_calls import call, objection, put_in_place, read_weight, weight_of
+from workbench.fusion.graph.sites import module_of, only_user
+from workbench.fusion.graph.spellings import GELU, LINEAR, input_of, name_of, options, watchers
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import module_of, only_user
-from workbench.fusion.spellings import GELU, LINEAR, input_of, name_of, options, watchers
+from workbench.fusion.rules.use_kernels.calls import call, objection, put_in_place, read_weight, weight_of
 
 WHAT = "kernels.bias_gelu"
 WHY = "the bias is added where GELU reads the product: one pass over it"

@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.fx import GraphModule, Node
 
 from workbench import blocks
-from workbench.fusion.kernel_calls import read_weight, weight_of
-from workbench.fusion.sites import module_of, only_user, shape_of
-from workbench.fusion.spellings import (
+from workbench.fusion.graph.sites import module_of, only_user, shape_of
+from workbench.fusion.graph.spellings import (
     ADD,
     DIVIDE,
     MEAN,
@@ -34,6 +33,7 @@ from workbench.fusion.spellings import (
     operands,
     options,
 )
+from workbench.fusion.rules.use_kernels.calls import read_weight, weight_of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from torch.fx import GraphModule, Node
 
+from workbench.fusion.graph.sites import module_of
+from workbench.fusion.graph.spellings import ADD, DROPOUT, name_of, options
 from workbench.fusion.rewrite import Refusal, Site
-from workbench.fusion.sites import module_of
-from workbench.fusion.spellings import ADD, DROPOUT, name_of, options
 
 WHAT = "kernels.dropout_add"
 WHY = (

@@ -22,10 +22,8 @@ from torch.fx import GraphModule, Node
 from torch.nn import functional
 
 import kernels
-from workbench.fusion.kernel_calls import call, imagined, objection, put_in_place
-from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import module_of, only_user, shape_of
-from workbench.fusion.spellings import (
+from workbench.fusion.graph.sites import module_of, only_user, shape_of
+from workbench.fusion.graph.spellings import (
     ADD,
     DIVIDE,
     DROPOUT,
@@ -40,6 +38,8 @@ from workbench.fusion.spellings import (
     options,
     watchers,
 )
+from workbench.fusion.rewrite import Refusal, Rewrite, Site
+from workbench.fusion.rules.use_kernels.calls import call, imagined, objection, put_in_place
 
 WHAT = "kernels.attention"
 WHY = "the scores, time × time for each head, are never in memory as a whole"

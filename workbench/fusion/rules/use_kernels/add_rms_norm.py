@@ -17,10 +17,10 @@ from operator import getitem
 from torch.fx import GraphModule, Node
 
 import kernels
-from workbench.fusion.kernel_calls import call, objection, put_in_place
+from workbench.fusion.graph.spellings import ADD, name_of, operands, watchers
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.rms_norms import Found, rms_norms
-from workbench.fusion.spellings import ADD, name_of, operands, watchers
+from workbench.fusion.rules.use_kernels.calls import call, objection, put_in_place
+from workbench.fusion.rules.use_kernels.rms_norms import Found, rms_norms
 
 WHAT = "kernels.add_rms_norm"
 WHY = "the sum is normalized while it is at hand; it stays available"

@@ -18,10 +18,17 @@ import torch
 from torch.fx import GraphModule, Node
 
 import kernels
-from workbench.fusion.kernel_calls import call, imagined, objection, put_in_place, read_weight, weight_of
+from workbench.fusion.graph.sites import module_of, only_user, shape_of
+from workbench.fusion.graph.spellings import CROSS_ENTROPY, LINEAR, Spelling, input_of, options, watchers
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.sites import module_of, only_user, shape_of
-from workbench.fusion.spellings import CROSS_ENTROPY, LINEAR, Spelling, input_of, options, watchers
+from workbench.fusion.rules.use_kernels.calls import (
+    call,
+    imagined,
+    objection,
+    put_in_place,
+    read_weight,
+    weight_of,
+)
 
 WHAT = "kernels.linear_cross_entropy"
 WHY = "the logits, rows × classes, are never in memory as a whole"

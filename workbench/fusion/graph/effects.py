@@ -12,7 +12,7 @@ import operator
 from torch import nn
 from torch.fx import GraphModule, Node
 
-from workbench.fusion.sites import attribute_of, module_of, watched
+from workbench.fusion.graph.sites import attribute_of, module_of, watched
 
 # x += y and its like, x[i] = y
 WRITING = {getattr(operator, f"i{name}") for name in (

@@ -14,10 +14,10 @@ from functools import partial
 from torch.fx import GraphModule
 
 import kernels
-from workbench.fusion.kernel_calls import call, objection, put_in_place
+from workbench.fusion.graph.spellings import name_of, watchers
 from workbench.fusion.rewrite import Refusal, Rewrite, Site
-from workbench.fusion.rms_norms import Found, rms_norms
-from workbench.fusion.spellings import name_of, watchers
+from workbench.fusion.rules.use_kernels.calls import call, objection, put_in_place
+from workbench.fusion.rules.use_kernels.rms_norms import Found, rms_norms
 
 WHAT = "kernels.rms_norm"
 WHY = "written out it reads and writes its input several times; here it is one pass"

@@ -1,0 +1,1 @@
+"""A model as a graph of operations: how it is got (tracing.py), and what may be asked of it (sites.py and others)."""
