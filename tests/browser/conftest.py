@@ -188,6 +188,21 @@ ERRORS = """() => {
 }"""
 
 
+# What a cell has given, as plain text, whatever else it gave it as.
+SAID = """i => {
+  const outputs = window.jupyterapp.shell.currentWidget.content.model.cells.get(i).sharedModel.getOutputs();
+  const plain = (output) => output.text ?? output.data?.["text/plain"] ?? output.evalue ?? "";
+  return outputs.map((output) => [plain(output)].flat().join("")).join("\\n");
+}"""
+WRITE = """([i, source]) => {
+  window.jupyterapp.shell.currentWidget.content.model.cells.get(i).sharedModel.setSource(source);
+}"""
+APPEND = """source => {
+  const notebook = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
+  notebook.insertCell(notebook.cells.length, { cell_type: "code", source });
+}"""
+
+
 class Lab:
     """A JupyterLab page with one notebook open."""
 
@@ -214,12 +229,28 @@ class Lab:
 
     def run_cell(self, holding: str) -> None:
         """Runs the first cell whose source holds a text, once more."""
-        place = next(i for i, source in enumerate(self.cells()) if holding in source)
         self.page.evaluate(
-            "i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", place
+            "i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", self.place(holding)
         )
         self.command("notebook:run-cell")
         self.idle()
+
+    def place(self, holding: str) -> int:
+        """The number of the first cell whose source holds a text."""
+        return next(i for i, source in enumerate(self.cells()) if holding in source)
+
+    def write(self, holding: str, source: str) -> None:
+        """Puts another source into the first cell that holds a text, and runs it."""
+        self.page.evaluate(WRITE, [self.place(holding), source])
+        self.run_cell(source)
+
+    def append(self, source: str) -> None:
+        """A new cell at the end."""
+        self.page.evaluate(APPEND, source)
+
+    def said(self, holding: str) -> str:
+        """What the first cell whose source holds a text has given."""
+        return self.page.evaluate(SAID, self.place(holding))
 
     def command(self, name: str, **arguments) -> None:
         self.page.evaluate(

@@ -114,7 +114,7 @@ def _upside_down(rows: int, inner: int, columns: int, bytes_per_number: int) -> 
 
 
 def _reads_again_for_each_use(rows: int, inner: int, columns: int, bytes_per_number: int) -> float:
-    """The bytes that *must* pass count each input once. Reading a number again for every use is what caches avoid."""
+    """The bytes that must pass count each input once. Reading a number again for every use is what caches avoid."""
     traffic = (2 * rows * inner * columns + rows * columns) * bytes_per_number
     return 2 * rows * inner * columns / traffic if traffic else 0.0
 

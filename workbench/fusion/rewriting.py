@@ -19,7 +19,7 @@ LeftAlone = Mapping[tuple[str, str], str]  # why not to do what a rule would, by
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A traced model after its rules have been through it, and how far its results are off."""
+    """A traced model after its rules have been through it, with what they did and what they did not."""
 
     model: GraphModule
     rewrites: tuple[Rewrite, ...]

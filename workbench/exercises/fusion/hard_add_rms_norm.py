@@ -102,7 +102,7 @@ ADD_RMS_NORM_KERNEL = Exercise(
     hints=(
         "Three parts: add, keep and square; add up the squares of all threads; normalize. Where are barriers needed?",
         "Each thread leaves its share in shared memory. With a distance of 32, 16, … 1, threads below it add what "
-        "lies that far away, and *all* threads wait at a barrier.",
+        "lies that far away, and all threads wait at a barrier.",
         "shares = cuda.shared.array(64, np.float32); shares[thread] = squares; barrier; while distance > 0: if thread "
         "< distance: shares[thread] += shares[thread + distance]; barrier; distance //= 2. Then the root of shares[0] "
         "/ np.float32(width) + eps, and a second loop that reads summed.",

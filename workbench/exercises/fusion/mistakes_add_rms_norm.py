@@ -109,7 +109,7 @@ def eps_outside(x, residual, weight, eps, normed, summed):
 
 @gpu_kernel
 def without_mean(x, residual, weight, eps, normed, summed):
-    """Root *mean* square: the sum of the squares is divided by the width before the root is taken."""
+    """Root mean square: the sum of the squares is divided by the width before the root is taken."""
     _normalize(summed, weight, normed, ONE / math.sqrt(_block_sum(_add(x, residual, summed)) + eps))
 
 
@@ -159,7 +159,7 @@ def one_thread(x, residual, weight, eps, normed, summed):
 
 @gpu_kernel
 def neighboring_columns(x, residual, weight, eps, normed, summed):
-    """Right, but neighboring *threads* should read neighboring numbers; here each walks a stretch of its own."""
+    """Right, but neighboring threads should read neighboring numbers; here each walks a stretch of its own."""
     row, squares = cuda.blockIdx.x, ZERO
     each = (x.shape[1] + THREADS - 1) // THREADS
     first = cuda.threadIdx.x * each

@@ -52,7 +52,7 @@ def _by_variance(
 def _scales_inputs(
     weight: Tensor, bias: Bias, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, eps: float
 ) -> Folded:
-    """Normalization comes after the convolution, so it scales *output* channels, the first axis of the weight."""
+    """Normalization comes after the convolution, so it scales output channels, the first axis of the weight."""
     new_bias = fold(weight, bias, mean, var, gamma, beta, eps)[1]
     return weight * (gamma / torch.sqrt(var + eps)).reshape(1, -1, 1, 1), new_bias
 

@@ -32,7 +32,7 @@ def _scores(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tens
 
 
 def _over_features(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The question is which *modality* to trust with a feature, so the two shares of a feature must sum to one."""
+    """The question is which modality to trust with a feature, so the two shares of a feature must sum to one."""
     shares = _scores(first, second, weight, bias).softmax(dim=-1)
     return shares[:, 0] * first + shares[:, 1] * second
 
