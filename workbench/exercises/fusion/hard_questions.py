@@ -66,10 +66,10 @@ CALLED_TWICE = Question(
 WHO_FUSED_IT = Question(
     name="fusion.who_fused_it",
     lesson=LESSON,
-    prompt="Your fused bias + GELU is well ahead of torch in eager mode and level with torch.compile. What is the "
-    "likeliest reason?",
+    prompt="Suppose your fused add + RMSNorm is well ahead of torch in eager mode and level with torch.compile. What "
+    "is the likeliest reason?",
     options={
-        "a": "torch.compile takes a faster, less exact GELU",
+        "a": "torch.compile takes a faster, less exact square root",
         "b": "The compiler has fused the two by itself: elementwise chains are what it fuses best",
         "c": "It runs the graph on several machines at once",
         "d": "The timing is wrong, as no compiler can match code written by hand",
