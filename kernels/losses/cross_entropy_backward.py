@@ -13,6 +13,7 @@ writes n numbers.
 
 import math
 
+import numpy as np
 import torch
 from numba import prange
 from torch import Tensor
@@ -90,7 +91,8 @@ def cross_entropy_backward_twin(
         if chosen == ignore_index:
             grad_logits[row] = 0
         else:
-            scale = cpu_row_scale(grad, count, row)
+            # prange counts in uint64, and of that and another place's 0 Numba makes a float
+            scale = cpu_row_scale(grad, count, np.int64(row))
             m, share = normalizers[row, 0], real(1) / normalizers[row, 1]
             for column in range(classes):
                 grad_logits[row, column] = cpu_slope(logits[row, column], m, share, even) * scale

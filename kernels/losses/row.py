@@ -37,8 +37,7 @@ def formulas(exp: Any) -> tuple[Any, ...]:
         return exp(logit - largest) * share - even
 
     def row_scale(grad, count, row):  # (rows,) or (1,) for all; (1,), a mean's divisor, or empty
-        # not grad[row if … else 0]: prange counts in uint64, and of that and 0 Numba makes a float
-        scale = grad[row] if grad.size > 1 else grad[0]
+        scale = grad[row if grad.size > 1 else 0]
         if count.size:
             scale /= count[0]
         return scale
