@@ -126,4 +126,4 @@ def test_a_report_reads_back_as_what_was_measured(stored, tmp_path, monkeypatch)
 
 
 def test_the_models_stay_small():
-    assert sum(path.stat().st_size for path in (assets_folder() / "models").iterdir()) < 4_500_000
+    assert sum(path.stat().st_size for path in (assets_folder() / "models").iterdir()) < 3_000_000
