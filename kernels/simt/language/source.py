@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernels.simt.hazards import Line
 from kernels.simt.machine.program import Program
@@ -35,17 +36,38 @@ def of(function: Callable[..., Any], program: Program) -> tuple[SourceLine, ...]
 
 def _function_around(name: str, file: str, number: int) -> list[SourceLine]:
     """The innermost function of a file that a line belongs to."""
+    linecache.checkcache(file)  # it may have been edited since; of the kernel's own file inspect sees to that
     text = linecache.getlines(file)
-    try:
-        nodes = [node for node in ast.walk(ast.parse("".join(text))) if isinstance(node, ast.FunctionDef)]
-    except SyntaxError:
-        return []
-    around = [node for node in nodes if node.lineno <= number <= (node.end_lineno or node.lineno)]
+    around = [one for one in _functions("".join(text)) if one.first <= number <= one.last]
     if not around:
         return []
-    node = max(around, key=lambda one: one.lineno)
-    first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-    return _numbered(text[first - 1 : node.end_lineno], first, name, node.name)
+    first, last, function = max(around)
+    return _numbered(text[first - 1 : last], first, name, function)
+
+
+class Function(NamedTuple):
+    """Where a function stands in its file: from the first of its decorators to the end of its body."""
+
+    first: int
+    last: int
+    name: str
+
+
+@functools.lru_cache(maxsize=64)  # parsing takes longer than many a launch
+def _functions(text: str) -> tuple[Function, ...]:
+    """The functions in a text. What is kept goes by the text itself, so none of an edited file or cell is stale."""
+    try:
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    except SyntaxError:
+        return ()
+    return tuple(
+        Function(
+            min([node.lineno, *(one.lineno for one in node.decorator_list)]),
+            node.end_lineno or node.lineno,
+            node.name,
+        )
+        for node in nodes
+    )
 
 
 def _numbered(text: Sequence[str], first: int, file: str, function: str) -> list[SourceLine]:
