@@ -29,7 +29,6 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--threads: expected at least 1, got {options.threads}")
     if options.repeats < 3:
         parser.error(f"--repeats: expected at least 3, got {options.repeats}")
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler would write two lines for every use
     conditions = Conditions(
         "cuda" if torch.cuda.is_available() else "cpu",
         DTYPES[options.dtype],
