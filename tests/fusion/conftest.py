@@ -2,6 +2,7 @@
 
 `lived_in(model)`      the model in evaluation, with weights and statistics as after training
 `exact(model, x)`      fuses and holds what `fuse` promises of every model; gives the report
+`calls(f, **parts)`    a model with these parts; its forward is f(model, *inputs)
 """
 
 from __future__ import annotations
@@ -14,6 +15,19 @@ import torch
 from torch import nn
 
 from workbench.fusion import FusionReport, fuse
+
+
+class Calls(nn.Module):
+    """A model whose forward is given as a function of itself and its inputs."""
+
+    def __init__(self, forward: Callable[..., Any], **parts: Any) -> None:
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self.does = forward
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.does(self, *inputs)
 
 
 def live_in(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -59,3 +73,9 @@ def lived_in() -> Callable[..., nn.Module]:
 def exact() -> Callable[..., FusionReport]:
     """`fuse_exactly`, above."""
     return fuse_exactly
+
+
+@pytest.fixture(scope="session")
+def calls() -> type[Calls]:
+    """`Calls`, above."""
+    return Calls

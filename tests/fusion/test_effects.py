@@ -13,37 +13,24 @@ from workbench.fusion.rewrite import Rewrite, Site
 X = torch.randn(2, 3, 7, 6, generator=torch.Generator().manual_seed(1))
 
 
-class Calls(nn.Module):
-    """A model whose forward is given as a function of its parts."""
-
-    def __init__(self, forward, **parts):
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self.does = forward
-
-    def forward(self, *inputs):
-        return self.does(self, *inputs)
-
-
 def refusals(report):
     return {one.where: one.why for one in report.refused}
 
 
-def test_random_constants_are_an_error(lived_in):
+def test_random_constants_are_an_error(lived_in, calls):
     for forward in (
         lambda m, x: x + torch.rand(1),
         lambda m, x: x + torch.rand(1) * 0,  # equal results, but somebody draws
         lambda m, x: x * (2 if torch.rand(()) < 1e-9 else 1),
     ):
         with pytest.raises(FusionError, match="random numbers"):
-            fuse(Calls(forward), X)
+            fuse(calls(forward), X)
 
 
-def test_numbers_drawn_like_a_tensor_are_part_of_the_graph(lived_in, exact):
+def test_numbers_drawn_like_a_tensor_are_part_of_the_graph(lived_in, exact, calls):
     conv, norm = nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3)
     report = exact(
-        lived_in(Calls(lambda m, x: m.norm(m.conv(x + torch.randn_like(x))), conv=conv, norm=norm)), X
+        lived_in(calls(lambda m, x: m.norm(m.conv(x + torch.randn_like(x))), conv=conv, norm=norm)), X
     )
     assert len(report.rewrites) == 1
 
@@ -67,12 +54,12 @@ def test_buffers_changed_in_forward_go_on_changing(exact):
         torch.testing.assert_close(report.model(X), X * calls)
 
 
-def test_modules_whose_result_nobody_reads_are_called_if_somebody_notices(exact):
+def test_modules_whose_result_nobody_reads_are_called_if_somebody_notices(exact, calls):
     seen = []
     hooked, norm, useless = nn.ReLU(), nn.BatchNorm2d(3), nn.Tanh()
     hooked.register_forward_hook(lambda *given: seen.append(given))
     parts = {"hooked": hooked, "norm": norm, "useless": useless}
-    report = exact(Calls(lambda m, x: (m.hooked(x), m.norm(x), m.useless(x), x + 1)[-1], **parts).train(), X)
+    report = exact(calls(lambda m, x: (m.hooked(x), m.norm(x), m.useless(x), x + 1)[-1], **parts).train(), X)
     assert [path for path, _ in report.model.named_children()] == ["hooked", "norm"]
     seen.clear()
     report.model(X)
@@ -106,7 +93,7 @@ def test_verification_refuses_only_what_is_wrong(lived_in, exact):
     assert all(why.startswith("it would change the result: ") for why in refusals(report).values())
 
 
-def test_a_rewriting_that_cannot_run_is_refused(lived_in, exact):
+def test_a_rewriting_that_cannot_run_is_refused(lived_in, exact, calls):
     def transpose(traced, node):
         with traced.graph.inserting_before(node):
             turned = traced.graph.call_method("transpose", (node.args[0], 0, 1))
@@ -117,6 +104,6 @@ def test_a_rewriting_that_cannot_run_is_refused(lived_in, exact):
             if node.args[0].op == "call_module":
                 yield Site(Rewrite("transpose", node.name, ""), partial(transpose, traced, node))
 
-    model = Calls(lambda m, x: m.conv(x).view(-1, 5), conv=nn.Conv2d(3, 5, 1))
+    model = calls(lambda m, x: m.conv(x).view(-1, 5), conv=nn.Conv2d(3, 5, 1))
     report = exact(lived_in(model), X, rules=(rule,))
     assert "RuntimeError: view size" in refusals(report)["view"]

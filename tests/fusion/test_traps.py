@@ -17,19 +17,6 @@ from workbench.fusion.fold_batchnorm import fold_batchnorm
 X = torch.randn(2, 3, 7, 6, generator=torch.Generator().manual_seed(1))
 
 
-class Calls(nn.Module):
-    """A model whose forward is given as a function of its parts."""
-
-    def __init__(self, forward, **parts):
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self.does = forward
-
-    def forward(self, *inputs):
-        return self.does(self, *inputs)
-
-
 def pair(channels=3, **options):
     return nn.Conv2d(3, channels, 3, padding=1), nn.BatchNorm2d(channels, **options)
 
@@ -38,43 +25,43 @@ def refusals(report):
     return {one.where: one.why for one in report.refused}
 
 
-def test_a_convolution_called_twice_is_refused(lived_in, exact):
+def test_a_convolution_called_twice_is_refused(lived_in, exact, calls):
     conv, norm = pair()
-    model = lived_in(Calls(lambda m, x: m.norm(m.conv(x)) + m.conv(2 * x), conv=conv, norm=norm))
+    model = lived_in(calls(lambda m, x: m.norm(m.conv(x)) + m.conv(2 * x), conv=conv, norm=norm))
     report = exact(model, X)
     assert not report.rewrites
     assert "conv is called 2 times" in refusals(report)["conv + norm"]
-    twice = lived_in(Calls(lambda m, x: m.norm(m.conv(m.norm(m.conv(x)))), conv=conv, norm=norm))
+    twice = lived_in(calls(lambda m, x: m.norm(m.conv(m.norm(m.conv(x)))), conv=conv, norm=norm))
     report = exact(twice, X)
     assert not report.rewrites
     assert len(report.refused) == 1  # the same place, the same reason: said once
 
 
-def test_a_convolution_called_once_more_inside_a_closed_module_is_refused(lived_in, exact):
+def test_a_convolution_called_once_more_inside_a_closed_module_is_refused(lived_in, exact, calls):
     conv, norm = pair()
     closed = nn.Sequential(conv, nn.ReLU())
     closed.register_forward_hook(lambda module, inputs, output: None)
     for order in ({"closed": closed, "conv": conv}, {"conv": conv, "closed": closed}):
-        model = lived_in(Calls(lambda m, x: m.norm(m.conv(x)) + m.closed(x), norm=norm, **order))
+        model = lived_in(calls(lambda m, x: m.norm(m.conv(x)) + m.closed(x), norm=norm, **order))
         report = exact(model, X)
         assert not report.rewrites
         assert "is called 2 times" in " ".join(refusals(report).values())
 
 
-def test_a_norm_shared_by_two_convolutions_is_exact(lived_in, exact):
+def test_a_norm_shared_by_two_convolutions_is_exact(lived_in, exact, calls):
     (one, norm), (two, _) = pair(), pair()
-    model = lived_in(Calls(lambda m, x: m.norm(m.one(x)) - m.norm(m.two(x)), one=one, two=two, norm=norm))
+    model = lived_in(calls(lambda m, x: m.norm(m.one(x)) - m.norm(m.two(x)), one=one, two=two, norm=norm))
     report = exact(model, X)
     assert [rewrite.where for rewrite in report.rewrites] == ["one + norm", "two + norm"]
 
 
-def test_a_convolution_whose_output_branches_is_refused(lived_in, exact):
+def test_a_convolution_whose_output_branches_is_refused(lived_in, exact, calls):
     conv, norm = pair()
-    model = lived_in(Calls(lambda m, x: m.norm(y := m.conv(x)) + y, conv=conv, norm=norm))
+    model = lived_in(calls(lambda m, x: m.norm(y := m.conv(x)) + y, conv=conv, norm=norm))
     report = exact(model, X)
     assert not report.rewrites
     assert "also used elsewhere" in refusals(report)["conv + norm"]
-    seen = lived_in(Calls(lambda m, x: (m.norm(y := m.conv(x)), y), conv=conv, norm=norm))
+    seen = lived_in(calls(lambda m, x: (m.norm(y := m.conv(x)), y), conv=conv, norm=norm))
     assert "also used elsewhere" in refusals(exact(seen, X))["conv + norm"]
 
 
@@ -115,7 +102,7 @@ def test_padding_and_affine_are_exact(lived_in, exact, mode, affine):
     assert len(report.rewrites) == 1
 
 
-def test_tied_weights_are_refused(lived_in, exact):
+def test_tied_weights_are_refused(lived_in, exact, calls):
     one, two = pair(), pair()
     two[0].weight = one[0].weight
     model = lived_in(nn.Sequential(*one, *two))
@@ -123,7 +110,7 @@ def test_tied_weights_are_refused(lived_in, exact):
     assert not report.rewrites
     assert "2.weight is the same tensor" in refusals(report)["0 + 1"]
     assert "0.weight is the same tensor" in refusals(report)["2 + 3"]
-    read = lived_in(Calls(lambda m, x: m.norm(m.conv(x)) + m.conv.weight.sum(), conv=one[0], norm=one[1]))
+    read = lived_in(calls(lambda m, x: m.norm(m.conv(x)) + m.conv.weight.sum(), conv=one[0], norm=one[1]))
     assert "read by another operation" in refusals(exact(read, X))["conv + norm"]
 
 
@@ -198,7 +185,7 @@ def test_our_own_blocks_fold(lived_in, exact):
     assert len(exact(model, X).rewrites) == 4
 
 
-def test_a_branch_on_numbers_is_an_error_that_names_the_line():
+def test_a_branch_on_numbers_is_an_error_that_names_the_line(calls):
     def forward(model, x):
         if x.sum() > 0:  # this line
             return x
@@ -207,7 +194,7 @@ def test_a_branch_on_numbers_is_an_error_that_names_the_line():
     with pytest.raises(
         TracingError, match=r"test_traps\.py line \d+, `if x\.sum\(\) > 0:  # this line`: which way"
     ):
-        fuse(Calls(forward), X)
+        fuse(calls(forward), X)
 
 
 def test_torchs_own_pass_is_wrong_where_ours_refuses(lived_in):

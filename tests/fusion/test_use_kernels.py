@@ -14,6 +14,8 @@ from torch.nn import functional
 import kernels
 from workbench import blocks
 from workbench.fusion import fuse
+from workbench.fusion.graph.tracing import trace
+from workbench.fusion.outline import outline
 from workbench.fusion.rules.use_kernels import bias_gelu as use_bias_gelu
 from workbench.fusion.rules.use_kernels import dropout_add as use_dropout_add
 from workbench.fusion.rules.use_kernels import linear_cross_entropy as use_linear_cross_entropy
@@ -169,6 +171,10 @@ def test_swiglu(forward):
     assert sum(node.op != "get_attr" for node in report.model.graph.nodes) == 5  # x, gate, up, swiglu, output
     assert report.max_error_float64 < 1e-12
     assert equal(report, model, torch.randn(2, 4, 5))
+    before, after = outline(trace(model, (x,)), report.model, report.rewrites)
+    assert [step.kind for step in after if step.number] == ["swiglu"]
+    stayed = [[step.name for step in side if not step.number] for side in (before, after)]
+    assert stayed[0] == stayed[1]  # so the picture marks what is replaced, and all of it
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ first asked for (`workbench.profiling.compare`: interleaved, in CPU time).
 from __future__ import annotations
 
 import base64
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,28 +25,11 @@ from workbench.drawing.axes import with_unit
 from workbench.fusion.picture import picture
 from workbench.fusion.rewrite import Refusal, Rewrite
 from workbench.fusion.trial import fresh, unchanged
-from workbench.profiling import Count, Timing, compare, meter
+from workbench.profiling import Count, Speedup, compare, meter
 
 PLACES_SHOWN = 4
-
-
-class Speedup(float):
-    """How many times faster the fused model is: a number that also knows how it was measured."""
-
-    timing: Timing
-
-    def __new__(cls, timing: Timing) -> Speedup:
-        ratio = super().__new__(cls, timing.ratio("original", "fused"))
-        ratio.timing = timing
-        return ratio
-
-    @property
-    def spread(self) -> float:
-        """The interquartile range of the rounds' ratios over their median."""
-        return self.timing.ratio_spread("original", "fused")
-
-    def __repr__(self) -> str:
-        return f"{float(self):.2f}× ±{self.spread / 2:.0%}" + ("" if self.timing.trusted else " (untrusted)")
+WIDTH = 88  # a notebook breaks longer lines anywhere, also within a word
+HANG = 4 * " "  # before the rest of a wrapped line; places stand two further in than their kind
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,9 +79,8 @@ class FusionReport:
             return run
 
         with unchanged(self.original), unchanged(self.model):  # a model in training mode changes its buffers
-            return Speedup(
-                compare({"original": call(self.original), "fused": call(self.model)}, device=device)
-            )
+            timing = compare({"original": call(self.original), "fused": call(self.model)}, device=device)
+        return timing.speedup("fused", over="original")
 
     @cached_property
     def _counts(self) -> tuple[Count, Count]:
@@ -113,13 +96,13 @@ class FusionReport:
 
     def table(self, speed: bool = True) -> str:
         """Plain text: what, where and why; what was refused; savings and errors. Without `speed` always the same."""
-        lines = [*_listed("rewritten", self.rewrites), *_listed("refused", self.refused), self._savings()]
+        lines = [*_listed("rewritten", self.rewrites), *_listed("refused", self.refused), *self._savings()]
         if speed:
             lines += [f"speed-up     {self.speedup!r}", f"  {self.speedup.timing.state}"]
         lines.append(
             f"error        {self.max_error:.1e} of the largest number, {self.max_error_float64:.1e} in float64"
         )
-        return "\n".join(lines)
+        return "\n".join(_wrapped(line) for line in lines)
 
     def __repr__(self) -> str:
         return self.table()
@@ -131,16 +114,16 @@ class FusionReport:
         image = f'<img src="data:image/png;base64,{png}" {size} alt="{escape(scene.alt)}">'
         return f"<pre>{escape(self.table())}</pre>{image}"
 
-    def _savings(self) -> str:
+    def _savings(self) -> list[str]:
         moved = [with_unit(count, "B") for count in (self.bytes_before, self.bytes_after)]
         ran = [f"{count:,}" for count in (self.ops_before, self.ops_after)]
-        return "\n".join(
+        return [
             f"{name:11}  {one:>8} -> {other:>8}  {change:+.0%}"
             for name, (one, other), change in (
                 ("operations", ran, self.ops_after / max(1, self.ops_before) - 1),
                 ("bytes moved", moved, self.bytes_after / max(1, self.bytes_before) - 1),
             )
-        )
+        ]
 
 
 def _listed(title: str, found: Iterable[Rewrite | Refusal]) -> list[str]:
@@ -157,3 +140,17 @@ def _listed(title: str, found: Iterable[Rewrite | Refusal]) -> list[str]:
         if len(alike) > PLACES_SHOWN:
             lines.append(f"    … and {len(alike) - PLACES_SHOWN} more")
     return [*lines, ""]
+
+
+def _wrapped(line: str) -> str:
+    """A line as one or more of at most `WIDTH` columns; a word is never broken, though it be longer than that."""
+    text = line.lstrip()
+    indent = " " * (len(line) - len(text))
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + HANG,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

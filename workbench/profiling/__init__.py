@@ -2,6 +2,6 @@
 
 from workbench.profiling.machine import Machine, measure
 from workbench.profiling.meter import Count, meter
-from workbench.profiling.timing import Timing, compare
+from workbench.profiling.timing import Speedup, Timing, compare
 
-__all__ = ["Count", "Machine", "Timing", "compare", "measure", "meter"]
+__all__ = ["Count", "Machine", "Speedup", "Timing", "compare", "measure", "meter"]

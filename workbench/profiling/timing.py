@@ -38,6 +38,27 @@ CPU_SHARE_NEEDED = 0.8
 SPREAD_ALLOWED = 0.25
 
 
+class Speedup(float):
+    """How many times as fast one rival is as another: a number that says its spread when it is printed."""
+
+    timing: Timing
+    name: str
+    over: str
+
+    def __new__(cls, timing: Timing, name: str, over: str) -> Speedup:
+        speedup = super().__new__(cls, timing.ratio(over, name))
+        speedup.timing, speedup.name, speedup.over = timing, name, over
+        return speedup
+
+    @property
+    def spread(self) -> float:
+        """The interquartile range of the rounds' ratios over their median."""
+        return self.timing.ratio_spread(self.over, self.name)
+
+    def __repr__(self) -> str:
+        return f"{float(self):,.2f}× ±{self.spread / 2:.0%}" + ("" if self.timing.trusted else " (untrusted)")
+
+
 @dataclass(frozen=True, repr=False)
 class Timing:
     """Times of rival calls, taken round by round."""
@@ -64,6 +85,10 @@ class Timing:
     def ratio_spread(self, a: str, b: str) -> float:
         """Interquartile range of the paired ratios over their median."""
         return _spread(self._ratios(a, b))
+
+    def speedup(self, name: str, over: str) -> Speedup:
+        """How many times as fast as `over` the rival `name` is."""
+        return Speedup(self, name, over)
 
     @property
     def doubts(self) -> list[str]:

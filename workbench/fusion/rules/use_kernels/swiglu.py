@@ -46,7 +46,8 @@ def find(traced: GraphModule) -> Iterator[Site | Refusal]:
             gate = gate_of(traced, silu)
             if gate is None or not isinstance(up, Node):
                 continue
-            where = f"{name_of(silu)} · {name_of(up)}"
+            inside = [factor for factor in silu.all_input_nodes if factor is not gate]  # σ(gate), written out
+            where = " + ".join(name_of(part) for part in (*inside, silu, node))
             if reason := _obstacle(traced, silu, node, gate, up):
                 yield Refusal(WHAT, where, reason)
             else:
