@@ -76,3 +76,12 @@ def test_a_command_measures_seed_after_seed_and_writes(tmp_path, monkeypatch, ca
     made = scores.command("some.module", "models/some.json", lambda seed: {("a", "b"): seed / 10}, arguments)
     assert made == scores.load("models/some.json") == Scores({("a", "b"): [0.0, 0.1, 0.2]})
     assert "10.0 ± 10.0" in capsys.readouterr().out
+
+
+def test_some_methods_alone_in_the_order_given():
+    scores = Scores({("a", "x"): [0.1], ("b", "x"): [0.2], ("b", "y"): [0.3], ("c", "x"): [0.4]})
+    chosen = scores.of(["c", "b"])
+    assert chosen.methods == ["c", "b"]
+    assert chosen.by_seed == {("c", "x"): [0.4], ("b", "x"): [0.2], ("b", "y"): [0.3]}
+    with pytest.raises(ValueError, match=r"methods: .*\['d'\]"):
+        scores.of(["a", "d"])

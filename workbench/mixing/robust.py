@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from workbench.blocks import NameEncoder, PictureEncoder
 from workbench.data import EmojiPart, load_emoji, read_asset, write_asset
-from workbench.mixing import scores
+from workbench.mixing import experiment, scores
 from workbench.mixing.combine import Add, Attend, Concat, Gate
 from workbench.mixing.corrupt import corrupt
 from workbench.mixing.early import EarlyFusion
@@ -132,6 +132,16 @@ def trust(model: nn.Module, noise_seed: int = 0) -> dict[str, float]:
             )  # (batch, 2) or (batch, 2, width)
         means[condition] = weights[:, 0].mean().item()
     return means
+
+
+def intact() -> dict[str, float]:
+    """condition -> what a model gets that sees only the modality that is no noise there; clean, the better of the two.
+
+    From the stored experiment of the easy lesson. Raises DataError.
+    """
+    results = experiment.load()[1].results()
+    name, picture = (results[f"{modality} only", "none", 0.0][0] for modality in ("name", "picture"))
+    return {"clean": max(name, picture), "picture": name, "name": picture, "either": (name + picture) / 2}
 
 
 def load() -> tuple[Models, Scores]:

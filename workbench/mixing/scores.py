@@ -42,6 +42,14 @@ class Scores:
     def conditions(self) -> list[str]:
         return list(dict.fromkeys(condition for _, condition in self.by_seed))
 
+    def of(self, methods: Sequence[str]) -> Scores:
+        """The scores of some methods alone, in the order given; ValueError for one that is not there."""
+        if unknown := [method for method in methods if method not in self.methods]:
+            raise ValueError(f"methods: expected some of {self.methods}, got {unknown}")
+        return Scores(
+            {(m, c): self.by_seed[m, c] for m in methods for c in self.conditions if (m, c) in self.by_seed}
+        )
+
     def mean(self, method: str, condition: str) -> float:
         return fmean(self._seeds(method, condition))
 
