@@ -20,6 +20,7 @@ ASK = find("start.which_limit")
         ({"hints": ("one",)}, "hints"),
         ({"wrong": {}}, "wrong"),
         ({"points": 0}, "points"),
+        ({"again": find("fusion.gate")}, "again"),
     ],
 )
 def test_refuses_a_field_that_does_not_fit(changes, named):

@@ -7,7 +7,7 @@ import pytest
 from workbench.exercises import Exercise, Question, all, find, for_lesson, grade, prove
 from workbench.exercises.exercise import call
 
-TASKS = all()
+TASKS = all(again=True)
 EXERCISES = [task for task in TASKS if isinstance(task, Exercise)]
 QUESTIONS = [task for task in TASKS if isinstance(task, Question)]
 
@@ -58,6 +58,14 @@ def test_names_are_unique_and_belong_to_their_track():
     names = [task.name for task in TASKS]
     assert len(names) == len(set(names))
     assert {"start.bytes_of_add", "start.which_limit", "fusion.tower", "fusion.fused_bytes"} <= set(names)
+
+
+def test_a_fresh_task_is_found_and_proved_but_not_on_the_lessons_path():
+    fresh = [task for task in TASKS if task not in all()]
+    assert fresh
+    for task in fresh:
+        assert find(task.name) is task
+        assert task not in for_lesson(task.lesson)
 
 
 def test_find_and_for_lesson():

@@ -24,7 +24,7 @@ def texts(task):
     return [task.prompt, *task.options.values(), *task.why.values(), *task.hints]
 
 
-@pytest.mark.parametrize("task", exercises.all(), ids=lambda task: task.name)
+@pytest.mark.parametrize("task", exercises.all(again=True), ids=lambda task: task.name)
 def test_no_marks_of_emphasis(task):
     found = [text for text in texts(task) if EMPHASIS.search(text or "")]
     assert not found

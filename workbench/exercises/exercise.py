@@ -8,6 +8,8 @@ An exercise can only teach if a wrong answer fails, and fails with a reason. So 
   docstring says what is true instead. A reader whose results equal one of them is told that name.
 * `budgets` limit what an answer may spend, such as the bytes it moves, where "right, but slow" is not right.
 * `run` is for an answer that is not simply called with the inputs, such as a GPU kernel (kernel_run.py).
+* `again` is a fresh task of the same shape, for who has needed the hints: an exercise off the lesson's path.
+* `ordering` holds lines of a solution to be put in order first (ordering.py).
 
 `grade` (grade.py) runs an answer; `prove` (prove.py) shows that the exercise itself is sound.
 """
@@ -16,13 +18,17 @@ from __future__ import annotations
 
 import inspect
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from workbench.exercises.ordering import Ordering
+
 LADDER = ("nudge", "principle", "worked step")  # what the three hints of a task are, in order
+INDENT = 4 * " "
 DRAWS = 3  # times each labeled input is drawn anew
 
 
@@ -61,7 +67,8 @@ class Exercise:
     `inputs(rng)` returns {label: arguments} with at least three labels, among them "ragged" and one of "empty"
     and "extreme"; `wrong` maps a misconception to a function that has it; `hints` are three (see `LADDER`).
     `run(answer, *inputs)` makes of an answer the value that is compared; None means that it has not done anything.
-    Raises ValueError naming the field that does not fit. `prove` checks what only running can show.
+    `again` is a fresh task of the same shape, `ordering` the lines of a solution out of order. Raises ValueError naming
+    the field that does not fit. `prove` checks what only running can show.
     """
 
     name: str
@@ -77,6 +84,8 @@ class Exercise:
     points: int = 1
     tolerance: float = 1e-6
     run: Callable[..., Any] = call
+    again: Exercise | None = None
+    ordering: Ordering | None = None
 
     def __post_init__(self) -> None:
         _check_task(self.name, self.hints)
@@ -86,6 +95,8 @@ class Exercise:
             raise ValueError(f"wrong: {self.name} names no misconception")
         if self.points < 1:
             raise ValueError(f"points: expected at least 1, got {self.points}")
+        if self.again is not None and (self.again.again is not None or self.again.lesson != self.lesson):
+            raise ValueError(f"again: expected a last task of {self.lesson!r}, got {self.again.name!r}")
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -95,7 +106,8 @@ class Exercise:
     @property
     def stub(self) -> str:
         """The text a reader starts from: the function with its task and nothing in it."""
-        return f'def {self.signature}:\n    """{self.statement}"""\n    ...  # your answer here\n'
+        task = textwrap.fill(f'"""{self.statement}"""', 88, initial_indent=INDENT, subsequent_indent=INDENT)
+        return f"def {self.signature}:\n{task}\n    ...  # your answer here\n"
 
     def cases(self, seed: int = 0) -> list[Case]:
         """The inputs to try, smallest first; the same seed draws the same ones.

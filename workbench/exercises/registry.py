@@ -13,13 +13,15 @@ Task = Exercise | Question
 PACKAGE = "workbench.exercises"
 
 
-def all() -> tuple[Task, ...]:
-    """Every exercise and question there is, track by track."""
+def all(again: bool = False) -> tuple[Task, ...]:
+    """Every exercise and question there is, track by track; with `again` also the fresh tasks that follow one."""
     modules = (
         importlib.import_module(f"{PACKAGE}.{m.name}")
         for m in pkgutil.iter_modules([str(Path(__file__).parent)])
     )
-    return tuple(task for module in modules for task in getattr(module, "TASKS", ()))
+    tasks = tuple(task for module in modules for task in getattr(module, "TASKS", ()))
+    fresh = tuple(task.again for task in tasks if isinstance(task, Exercise) and task.again) if again else ()
+    return tasks + fresh
 
 
 def find(name: str) -> Task:
@@ -27,7 +29,7 @@ def find(name: str) -> Task:
 
     Raises ValueError with the nearest names there are.
     """
-    tasks = {task.name: task for task in all()}
+    tasks = {task.name: task for task in all(again=True)}
     if name in tasks:
         return tasks[name]
     near = difflib.get_close_matches(str(name), tasks, n=3) or sorted(tasks)
@@ -35,5 +37,5 @@ def find(name: str) -> Task:
 
 
 def for_lesson(lesson: str) -> tuple[Task, ...]:
-    """The tasks of one lesson, such as "3_fusion/1_easy", in the order they were written."""
+    """The tasks on the path of one lesson, such as "3_fusion/1_easy", in the order they were written."""
     return tuple(task for task in all() if task.lesson == lesson)

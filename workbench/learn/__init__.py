@@ -1,5 +1,7 @@
 """The face of the workbench in a notebook: predict, check, hint, claim, and what stands around them."""
 
+from workbench.learn.again import again
+from workbench.learn.arrange import arrange
 from workbench.learn.check import check
 from workbench.learn.claim import ClaimFailed, claim
 from workbench.learn.header import header
@@ -14,6 +16,8 @@ __all__ = [
     "ClaimFailed",
     "NotRight",
     "Verdict",
+    "again",
+    "arrange",
     "check",
     "claim",
     "header",

@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.exercises import Exercise, Result, find, grade
 from workbench.learn import session, store
+from workbench.learn.again import invitation
 from workbench.learn.panel import Panel, Verdict, show
 from workbench.learn.question import NotRight
 
@@ -34,9 +35,12 @@ def report(task: Exercise, result: Result, reference: bool = False, trouble: str
     whose = f"{task.title}, the lesson's solution" if reference else task.title
     lines = (trouble,) if trouble else ()
     if result.right:
-        return Panel("right", f"{whose}: right. {result.message}", lines=lines)
+        more = () if reference or not task.again else (invitation(task),)
+        return Panel("right", f"{whose}: right. {result.message}", lines=(*lines, *more))
+    # the page says it in fewer words, and with a wrong answer one reads it again
+    asked = () if task.ordering else (f"The task: {task.statement}",)
     if result.status == "not attempted":
-        return Panel("note", f"{whose}: not attempted. {result.message}", lines=lines)
+        return Panel("note", f"{whose}: not attempted. {result.message}", lines=(*asked, *lines))
     rows: tuple[tuple[str, str], ...] = ()
     if failing := result.counterexample:
         rows = (
@@ -46,4 +50,4 @@ def report(task: Exercise, result: Result, reference: bool = False, trouble: str
         )
     if result.misconception:
         lines = (f"This looks like: {result.misconception}. {result.explanation}", *lines)
-    return Panel("wrong", f"{whose}: not right yet. {result.message}", rows, lines)
+    return Panel("wrong", f"{whose}: not right yet. {result.message}", rows, (*lines, *asked))

@@ -17,6 +17,7 @@ function inputOf(model) {
       write: (value) => radios.forEach((radio) => (radio.checked = radio.value === value)),
     };
   }
+  if (kind === "order") return ordered(model);
   const id = freshId("input");
   const input = element("input", { id, type: kind, step: kind === "number" ? "any" : null, autocomplete: "off" });
   const unit = model.get("unit") ? [element("span", { class: "unit" }, model.get("unit"))] : [];
@@ -24,6 +25,42 @@ function inputOf(model) {
     node: element("div", { class: "control" }, element("label", { for: id }, model.get("label")), input, ...unit),
     read: () => input.value,
     write: (value) => (input.value = value),
+  };
+}
+
+// Lines of code in a list, each moved by its two buttons or by dragging it; read as the letters from top to bottom.
+function ordered(model) {
+  const list = element("ol", { class: "lines" });
+  const rows = model.get("options").map(([key, text]) => {
+    const row = element("li", { draggable: "true", "data-key": key });
+    const mover = (sign, name, move) => {
+      const button = element("button", { type: "button", "aria-label": `${name}: ${text.trim()}` }, sign);
+      button.addEventListener("click", move);
+      return button;
+    };
+    // the neighbor moves, not the row: so the focus stays on the button that was pressed
+    row.append(
+      mover("↑", "Move up", () => row.previousSibling && row.after(row.previousSibling)),
+      mover("↓", "Move down", () => row.nextSibling && row.before(row.nextSibling)),
+      element("code", {}, text),
+    );
+    row.addEventListener("dragstart", (event) => (list.closest("fieldset").disabled ? event.preventDefault() : row.classList.add("dragged")));
+    row.addEventListener("dragend", () => row.classList.remove("dragged"));
+    row.addEventListener("dragover", (event) => {
+      const dragged = list.querySelector(".dragged");
+      if (!dragged) return; // something from elsewhere
+      event.preventDefault();
+      const below = dragged.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING;
+      if (dragged !== row) below ? row.after(dragged) : row.before(dragged);
+    });
+    return row;
+  });
+  list.append(...rows);
+  const code = (name) => (model.get(name) ? [element("pre", {}, model.get(name))] : []);
+  return {
+    node: element("div", { class: "ordering" }, ...code("above"), list, ...code("below")),
+    read: () => [...list.children].map((row) => row.dataset.key).join(""),
+    write: (value) => list.append(...[...value].map((key) => rows.find((row) => row.dataset.key === key))),
   };
 }
 

@@ -1,7 +1,7 @@
 """A small form of the browser's own controls: a question, an input, a button, and a place for the reply.
 
-`predict`, `question`, `reveal` and `hint` are all this one form. Nothing is decided in the browser: it sends what
-was entered, Python answers by changing traits, and the page follows them.
+`predict`, `question`, `arrange`, `reveal` and `hint` are all this one form. Nothing is decided in the browser: it
+sends what was entered, Python answers by changing traits, and the page follows them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import traitlets
 from workbench.widgets.base import NativeWidget, module, styles
 
 HERE = Path(__file__).parent
-KINDS = ("choice", "number", "text", "none")  # radio buttons, number input, text input, only a button
+# radio buttons, number input, text input, lines to be put in order, only a button
+KINDS = ("choice", "number", "text", "order", "none")
 
 
 class Form(NativeWidget):
     """A form whose `submit(value)` is called with what the reader entered, until it is `locked`.
 
-    `kind` is one of `KINDS`; `options` are pairs of key and text, for "choice"; `label` names the input, `unit`
-    follows it. `reply` fills the lines below, where `tone` is "right", "wrong" or "note".
+    `kind` is one of `KINDS`; `options` are pairs of key and text, for "choice" and "order"; `label` names the input,
+    `unit` follows it; `above` and `below` are code around lines to be put in order. `reply` fills the lines below;
+    its `tone` is "right", "wrong" or "note".
     """
 
     _esm = module(HERE / "form.js")
@@ -34,6 +36,8 @@ class Form(NativeWidget):
     options: Any = traitlets.List().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
+    above = traitlets.Unicode().tag(sync=True)
+    below = traitlets.Unicode().tag(sync=True)
     button = traitlets.Unicode().tag(sync=True)
     value = traitlets.Unicode().tag(sync=True)
     locked = traitlets.Bool().tag(sync=True)
@@ -67,13 +71,17 @@ class Form(NativeWidget):
         return [text if key == text else f"{key}) {text}" for key, text in self.options]
 
     def __repr__(self) -> str:
-        return "\n".join([self.prompt or self.label, *(f"  {line}" for line in self.lines())])
+        lines = [*self.above.splitlines(), *self.lines(), *self.below.splitlines()]
+        return "\n".join([self.prompt or self.label, *(f"  {line}" for line in lines)])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live form, and beside it what it asks, for pages where no kernel runs; the same in every run."""
         data, metadata = super()._repr_mimebundle_(**kwargs)
         items = "".join(f"<li>{escape(line)}</li>" for line in self.lines())
         listed = f'<ul style="list-style:none;padding-left:1em">{items}</ul>' if items else ""
+        if self.kind == "order":
+            code = "\n".join(filter(None, [self.above, *self.lines(), self.below]))
+            listed = f"<pre>{escape(code)}</pre>"
         data["text/plain"] = repr(self)
         data["text/html"] = f"<div><strong>{escape(self.prompt or self.label)}</strong>{listed}</div>"
         return data, metadata

@@ -47,6 +47,15 @@ def has_buttons() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
+def next_cell(text: str) -> None:
+    """Opens a cell with this text below the one that runs; at a plain prompt it is printed."""
+    shell = _shell()
+    if shell is not None:
+        shell.set_next_input(text)
+    else:
+        print(text)
+
+
 def _shell() -> Any:
     from IPython.core.getipython import get_ipython
 
