@@ -28,7 +28,7 @@ RECALL_ATTENTION = Question(
     prompt="From the lesson on blocks: which block compares each place of a signal with every other place?",
     options={
         "a": "A convolution, as its window comes by everywhere",
-        "b": "A recurrent network, as it remembers what it has read",
+        "b": "A recurrent network, as it has a memory",
         "c": "A linear layer after a flattening, as it has weights for all places",
         "d": "Attention, as each place asks all others",
     },
@@ -42,45 +42,26 @@ RECALL_ATTENTION = Question(
     },
 )
 
-CALLED_TWICE = Question(
-    name="fusion.called_twice",
+READ_TWICE = Question(
+    name="fusion.read_twice",
     lesson=LESSON,
-    prompt="One convolution is called twice; after the second call comes batch normalization. A pass folds the "
-    "normalization into the convolution's weights. What happens?",
+    prompt="A network computes seen = conv(x) and returns norm(seen) + seen. A pass puts the folded convolution in the "
+    "place of conv, takes norm out, and lets its readers read the convolution. What does the network return now?",
     options={
-        "a": "The result is right, as the normalization did belong to this convolution",
-        "b": "An error, as a module cannot be changed after tracing",
-        "c": "A wrong result without an error, as the first call is scaled too",
-        "d": "Nothing changes before the graph is compiled again",
-    },
-    answer="c",
-    why={
-        "a": "It belonged to one call of it. A module is an object with weights; the graph calls it in two places.",
-        "b": "Tracing keeps the module itself. Its weights can be replaced at any time, and nobody checks why.",
-        "c": "Both calls use the new weights, and only one of them was normalized before. Nothing looks wrong but the "
-        "numbers, so a pass must count the calls.",
-        "d": "New weights count at the next call. Recompiling is needed where the graph was changed.",
-    },
-)
-
-WHO_FUSED_IT = Question(
-    name="fusion.who_fused_it",
-    lesson=LESSON,
-    prompt="Suppose your fused add + RMSNorm is well ahead of torch in eager mode and level with torch.compile. What "
-    "is the likeliest reason?",
-    options={
-        "a": "torch.compile takes a faster, less exact square root",
-        "b": "The compiler has fused the two by itself: elementwise chains are what it fuses best",
-        "c": "It runs the graph on several machines at once",
-        "d": "The timing is wrong, as no compiler can match code written by hand",
+        "a": "The right result, as conv is called only once",
+        "b": "norm(seen) + norm(seen), and nobody complains",
+        "c": "The right result, as the addition keeps the old seen",
+        "d": "An error, as a node is missing",
     },
     answer="b",
     why={
-        "a": "It computes the same formula. A change of precision would have to be asked for.",
-        "b": "It sees the graph, and makes one loop of neighboring elementwise operations. What stays for you are "
-        "patterns that it does not know, and places where it cannot be used.",
-        "c": "It compiles for the machine that it runs on. Nothing is sent elsewhere.",
-        "d": "Both move the same few bytes, and bytes set the time here. There is nothing left by which to win.",
+        "a": "One call, but two readers of its result. The addition wanted the value that was not normalized, and no "
+        "layer of the new network computes it.",
+        "b": "Both operands of the addition are the folded convolution now. Nothing looks wrong but the numbers, so a "
+        "pass must ask who else reads the value (node.users).",
+        "c": "A graph notes who reads what, and keeps no values. At each run the addition gets what the convolution "
+        "returns, and that is normalized now.",
+        "d": "Only norm was taken out, and nobody reads it any more. The graph is sound; it computes something else.",
     },
 )
 
@@ -90,10 +71,10 @@ COUNT_THE_REQUESTS = Question(
     prompt="32 lanes of a warp each load one float32 number. In kernel A they stand next to each other in a row, in "
     "kernel B below each other in a wide matrix. Both get 128 useful bytes. What does the memory move?",
     options={
-        "a": "128 bytes in both, for that is what was asked for",
-        "b": "128 bytes for A, 4,096 for B, as 32 numbers a lane come along",
-        "c": "1,024 bytes in both, as each lane is served on its own",
-        "d": "128 bytes for A and 1,024 for B",
+        "a": "128 bytes in both",
+        "b": "128 bytes for A, 4,096 for B",
+        "c": "1,024 bytes in both",
+        "d": "128 bytes for A, 1,024 for B",
     },
     answer="d",
     why={
@@ -102,6 +83,26 @@ COUNT_THE_REQUESTS = Question(
         "c": "It is the warp's request that is served, not each lane's: neighbors share a sector.",
         "d": "Side by side, 32 numbers fill four sectors of 32 bytes. Below each other they lie in 32 sectors, and "
         "seven eighths of what is moved is thrown away.",
+    },
+)
+
+WHAT_MERGING_SAVES = Question(
+    name="fusion.what_merging_saves",
+    lesson=LESSON,
+    prompt="Three projections of one x become one product with a weight three times as tall. What becomes fewer?",
+    options={
+        "a": "Calls and FLOPs",
+        "b": "Calls and the weights' bytes",
+        "c": "Calls and reads of x",
+        "d": "Calls, and nothing else",
+    },
+    answer="c",
+    why={
+        "a": "Each output is the same sum of products as before, and there are as many outputs. The FLOPs stay.",
+        "b": "The new weight holds the rows of all three, and each row is read as before. Its bytes are theirs.",
+        "c": "One call in place of three, and x passes once in place of three times. Every weight is still read, every "
+        "output written, every product calculated.",
+        "d": "Each of three products reads x for itself. The merged one reads it once, for all rows of the weight.",
     },
 )
 
@@ -127,54 +128,88 @@ STREAMING_ATTENTION = Question(
     },
 )
 
-ADABN = Question(
-    name="fusion.adabn",
+WHO_FUSED_IT = Question(
+    name="fusion.who_fused_it",
     lesson=LESSON,
-    prompt="AdaBN adapts a trained network to pictures of another style. What does it change, and what does it need?",
+    prompt="Suppose that on a CPU, for 1024 × 1024 numbers, your fused add + RMSNorm is well ahead of torch in eager "
+    "mode and level with torch.compile. What is the likeliest reason?",
     options={
-        "a": "All weights, and labels of the new style",
-        "b": "The statistics of the normalization layers, and pictures of the new style without labels",
-        "c": "The last layer alone, and a few labels of the new style",
-        "d": "The pictures, which are drawn over in the old style",
+        "a": "The compiler takes a faster, less exact square root",
+        "b": "The compiler has made one loop of it too",
+        "c": "The compiler saves Python's calls only",
+        "d": "The timing is off, as code written by hand should win",
     },
     answer="b",
     why={
-        "a": "That is fine-tuning. AdaBN trains nothing, so it needs no labels and no gradients.",
-        "b": "Mean and variance of each channel are taken anew from the new pictures. Not one weight is changed.",
-        "c": "A new last layer is another good method, but it has to be trained, on labels.",
-        "d": "The pictures stay as they are. It is the channels inside the network that are brought to the old scale.",
+        "a": "There is one square root for each row of 1,024 numbers. Fast or slow, it is no part of the time worth "
+        "speaking of.",
+        "b": "Neighboring operations on the same numbers are what it merges best. No more than that follows, and it is "
+        "only probable. Whether the bytes saved made both faster is another question: where compiled and eager are "
+        "level although their bytes differ, bytes were not what took the time.",
+        "c": "Calls cost microseconds, and at this size each loop takes hundreds of them. On tiny tensors that would "
+        "be a good guess.",
+        "d": "Code written by hand wins where it leaves out something that the compiler does. If both make one loop, "
+        "neither does, and level is what to expect.",
     },
 )
 
-DANN_UNSTABLE = Question(
-    name="fusion.dann_unstable",
+ADABN = Question(
+    name="fusion.adabn",
     lesson=LESSON,
-    prompt="Suppose domain-adversarial training gave one good run out of five; the others were worse than no "
-    "adaptation. How should it be reported?",
+    prompt="Suppose the drawings of the other vendor that you have are all faces, about a hundred of them. AdaBN "
+    "measures its statistics on these, and the network is then asked about all categories. How does it do on faces?",
     options={
-        "a": "By the best run, for it shows what the method is able to do",
-        "b": "Not at all: a method that fails four times is no method",
-        "c": "By the best run, chosen by its accuracy on labels of the new domain",
-        "d": "By mean and spread over all five, next to those of no adaptation",
+        "a": "Best of all, as the statistics are their own",
+        "b": "As before, as not one weight has been changed",
+        "c": "Badly, as what makes a face is taken for style",
+        "d": "A little better, as a hundred drawings are too few",
     },
-    answer="d",
+    answer="c",
     why={
-        "a": "Whoever runs it next has one run, not the best of five. The best of five of anything looks good.",
-        "b": "That it is unstable here is a result, and useful to the next reader. The page should say so.",
-        "c": "With labels of the new domain to choose by, one could have trained on them. That is no longer adaptation "
-        "without labels.",
-        "d": "Two networks pull against each other, and where that ends depends on the seed. The spread is the "
-        "finding.",
+        "a": "Normalization takes away what all the drawings measured have in common. Here that is the vendor's style, "
+        "and also that they are faces.",
+        "b": "The weights are the same, and still every layer passes on other numbers, as it subtracts other means. "
+        "That is how AdaBN helps, and how it harms.",
+        "c": "A channel that answers to faces gets their mean as its new zero, so on a face it says nothing special. "
+        "Hardly one is called a face any more. Statistics tell how things are drawn and also what is drawn, and AdaBN "
+        "cannot tell the two apart.",
+        "d": "As many drawings of all categories do about as well as the whole set. What counts is not how many there "
+        "are but what is on them.",
+    },
+)
+
+WHICH_STRENGTH = Question(
+    name="fusion.which_strength",
+    lesson=LESSON,
+    prompt="The table has three strengths of DANN, five seeds each. You want to use one of them for a vendor whose "
+    "drawings have no labels. Which strength is best?",
+    options={
+        "a": "None can be named: seeds differ as much as strengths",
+        "b": "The one with the highest mean over the five seeds",
+        "c": "The one whose seeds differ least, as the safest choice",
+        "d": "The one whose features hide the vendor best, as DANN wants",
+    },
+    answer="a",
+    why={
+        "a": "No difference of two strengths is larger than the luck of five seeds explains. And the table took labels "
+        "of the new vendor. Where there are none nobody can make it, so report all three, each with its spread.",
+        "b": "Five other seeds may put another one on top: with spreads like these, the means have no order yet. And "
+        "to know them takes labels that you do not have.",
+        "c": "A small spread says that the next run will be like these, not that it will be good. And the spread of "
+        "five runs is itself a rough estimate.",
+        "d": "That can be measured without labels, but it is not the goal. Features that are the same for every "
+        "drawing hide the vendor perfectly, and name no category.",
     },
 )
 
 QUESTIONS: tuple[Question, ...] = (
     RECALL_FOLD,
     RECALL_ATTENTION,
-    CALLED_TWICE,
+    READ_TWICE,
     COUNT_THE_REQUESTS,
+    WHAT_MERGING_SAVES,
     STREAMING_ATTENTION,
     WHO_FUSED_IT,
     ADABN,
-    DANN_UNSTABLE,
+    WHICH_STRENGTH,
 )

@@ -48,9 +48,9 @@ WHEN_A_GATE_HELPS = Question(
     "What is to be expected?",
     options={
         "a": "It turns the pictures down, for that is what a gate is for",
-        "b": "It has learned nothing about noise, so its shares may be anything",
+        "b": "It gives shares without meaning, as it has never met noise",
         "c": "It splits evenly, as it cannot tell the two apart",
-        "d": "It refuses to answer, as its softmax no longer sums to one",
+        "d": "It turns them down a little, as noise looks like no category",
     },
     answer="b",
     why={
@@ -58,31 +58,34 @@ WHEN_A_GATE_HELPS = Question(
         "nothing was gained by looking out for noise.",
         "b": "What a network does on inputs unlike all it was trained on, nobody has decided. Spoil some examples in "
         "training, and there is something to learn.",
-        "c": "An even split would need scores that are equal. Noise gives scores like any other input, only arbitrary "
-        "ones.",
-        "d": "A softmax sums to one for any scores. The shares always look reasonable, and that is the danger.",
+        "c": "An even split takes equal scores, and noise gives scores like any other input. Feature by feature the "
+        "shares lie far from a half; only their mean may look even.",
+        "d": "The gate is not told how sure anybody is of a category. Nothing in its training has tied 'looks like "
+        "none of them' to a low score.",
     },
 )
 
 WHAT_CORRUPTION_TEACHES = Question(
     name="fusion.what_corruption_teaches",
     lesson=LESSON,
-    prompt="You train with one modality spoiled in half of the examples, at random. How do you find out whether it was "
-    "the gate that made the difference?",
+    prompt="A gate was trained with one modality spoiled in half of the examples, and does well on spoiled ones. What "
+    "do you look at to find out whether the gate was needed for it?",
     options={
-        "a": "Train plain concatenation on the same spoiled examples, over several seeds, and compare",
-        "b": "Compare with the gate that was trained on clean examples",
-        "c": "Look at the gate's shares: if they drop for the spoiled modality, it was the gate",
-        "d": "Test it on spoiled pictures: a high accuracy is proof enough",
+        "a": "The same training, with concatenation",
+        "b": "The same gate, trained on clean examples",
+        "c": "Its shares for a spoiled modality",
+        "d": "The same gate, under noise of another kind",
     },
     answer="a",
     why={
-        "a": "Two things were changed, the joint and the training. Holding the training fixed shows what the joint "
-        "does; the spread over seeds shows what luck does.",
+        "a": "Two things were new, the joint and the training. With the training held fixed, over several seeds, what "
+        "differs is due to the joint.",
         "b": "That shows what the spoiled examples did. The joint is the same in both, so it says nothing about the "
         "gate.",
-        "c": "It shows how this network does it. Concatenation may learn the same inside its next layer, out of sight.",
-        "d": "High compared with what? Some other joint with the same training may be just as high.",
+        "c": "They show how this network does it. Concatenation may learn the same inside its next layer, out of "
+        "sight.",
+        "d": "That shows how far the lesson reaches. Without another joint beside it, it says nothing about who else "
+        "could have learned it.",
     },
 )
 
@@ -92,18 +95,67 @@ AVERAGE_WHAT = Question(
     prompt="Five networks, trained from five seeds, each about equally good. Averaging their answers helps; averaging "
     "their weights ruins them. Why?",
     options={
-        "a": "Weights are rounded, and rounding errors add up over five networks",
-        "b": "The averaged network is too small to hold what five have learned",
-        "c": "Averaged weights would need a lower learning rate",
-        "d": "Hidden units have no fixed order: unit 7 of one is not unit 7 of another",
+        "a": "The networks disagree on the answers, and so do their weights",
+        "b": "Weights that come from different seeds have different scales",
+        "c": "Each has seen the data in another order",
+        "d": "Unit 7 of one network is not unit 7 of another",
     },
     answer="d",
     why={
-        "a": "Rounding changes the seventh digit. Here whole units are mixed with ones that mean something else.",
-        "b": "It is as large as each of the five, and each of them alone is good. Size is not what is missing.",
-        "c": "Nothing is being trained here. The average is taken once, afterwards.",
-        "d": "Any order of the units gives the same network, and each seed finds its own. The average of two that mean "
-        "different things means neither. From one common ancestor it can work.",
+        "a": "Five copies of one function, each with its units in another order, agree on every answer, and the mean "
+        "of their weights is just as bad.",
+        "b": "Copies of one function hold the very same numbers, in another order, so their scales are equal. The mean "
+        "of their weights is just as bad.",
+        "c": "So have the five of one ancestor, after they parted, and the mean of their weights is good. What counts "
+        "is what they had in common before.",
+        "d": "Any order of the hidden units gives the same function, and each seed finds its own: the mean of two that "
+        "mean different things means neither. Copies of one function with units in another order fail in the same "
+        "way. Put the units of independent networks into the same order first (Git Re-Basin, arXiv 2209.04836), and "
+        "most of the loss is gone.",
+    },
+)
+
+FOLD_THEN_TRAIN = Question(
+    name="fusion.fold_then_train",
+    lesson=LESSON,
+    prompt="You fold the batch normalization of a trained network, then train it on for a few epochs. What is true?",
+    options={
+        "a": "It trains on as before",
+        "b": "It cannot be trained, as folded weights are constants",
+        "c": "It trains on without normalization",
+        "d": "The normalization comes back with .train()",
+    },
+    answer="c",
+    why={
+        "a": "It is the same function with fixed statistics. In training mode the original would take each batch's "
+        "own, and its gradients are others.",
+        "b": "The folded weights are ordinary parameters, and gradients reach them.",
+        "c": "Same outputs now, another training from here on: nothing keeps the scale of the layers any more. So one "
+        "folds when training is over.",
+        "d": "The normalization is no longer in the network. .train() sets a mode; it cannot bring a layer back.",
+    },
+)
+
+ONE_LIST_TWO_COUNTS = Question(
+    name="fusion.one_list_two_counts",
+    lesson=LESSON,
+    prompt="Fused, your counter gives this list of operations the bytes of three matrices and the weight. The ledger "
+    "of add_rms_norm says four matrices and the weight. Why?",
+    options={
+        "a": "The kernel goes over x twice: for the mean, then for the result",
+        "b": "The mean needs a whole row, so the squares have to be stored",
+        "c": "The ledger counts the weight once for every row",
+        "d": "The list does not say that the sum is needed elsewhere",
+    },
+    answer="d",
+    why={
+        "a": "A kernel may do so, and a ledger would not count it: it holds the fewest bytes, with each input read "
+        "once, and is written down before any kernel runs.",
+        "b": "Each square is added to a running sum and forgotten. One number a row is what the mean needs to keep.",
+        "c": "The weight stands in the ledger as one vector, beside four matrices. What belongs to all rows is stored "
+        "once and counts once.",
+        "d": "In the list only later steps read summed, so the counter lets it stay in registers. The next layer of a "
+        "transformer reads it too, so it is written: a count is as good as its list.",
     },
 )
 
@@ -129,27 +181,6 @@ PRICE_OF_MODULES = Question(
     },
 )
 
-FOLD_THEN_TRAIN = Question(
-    name="fusion.fold_then_train",
-    lesson=LESSON,
-    prompt="You fold the batch normalization of a trained network, then train it on for a few epochs. What is true?",
-    options={
-        "a": "It trains as before, for it computes the same function",
-        "b": "It cannot be trained: its weights are frozen",
-        "c": "It starts from the same function, but trains as a network without normalization",
-        "d": "The normalization comes back as soon as .train() is called",
-    },
-    answer="c",
-    why={
-        "a": "It is the same function with fixed statistics. In training mode the original would take each batch's "
-        "own, and its gradients are others.",
-        "b": "The folded weights are ordinary parameters, and gradients reach them.",
-        "c": "Same outputs now, another training from here on: nothing keeps the scale of the layers any more. So one "
-        "folds when training is over.",
-        "d": "The normalization is no longer in the network. .train() sets a mode; it cannot bring a layer back.",
-    },
-)
-
 QUESTIONS: tuple[Question, ...] = (
     RECALL_JOINTS,
     RECALL_ROUND_TRIPS,
@@ -157,5 +188,6 @@ QUESTIONS: tuple[Question, ...] = (
     WHAT_CORRUPTION_TEACHES,
     AVERAGE_WHAT,
     FOLD_THEN_TRAIN,
+    ONE_LIST_TWO_COUNTS,
     PRICE_OF_MODULES,
 )
