@@ -1,5 +1,7 @@
 """Results are compared by type, shape, dtype and value, and the difference is said in words."""
 
+import functools
+import math
 import re
 
 import numpy as np
@@ -34,6 +36,9 @@ class Stubborn:
         (torch.zeros(0, 3), torch.zeros(0, 3)),
         (torch.ones(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16)),
         (torch.nn.Identity(), torch.nn.Identity()),
+        (torch.ones(2), torch.nn.Parameter(torch.ones(2))),
+        ((8, 2), np.array([8, 2])),
+        ((8, 2.0), torch.tensor([8.0, 2.0])),
         (Stubborn(), Stubborn()),
     ],
 )
@@ -44,31 +49,53 @@ def test_same(expected, got):
 @pytest.mark.parametrize(
     ("expected", "got", "said"),
     [
-        (3, 4, "values differ"),
-        (10**18, 10**18 + 1, "values differ"),
-        (1.0, 10**400, "values differ"),
+        (3, 4, "expected 3, got 4"),
+        (10**18, 10**18 + 1, "expected 10{18}, got 10{17}1"),
+        (1.0, 10**400, "expected 1, got 10{39}$"),
         (3, None, r"nothing \(None\)"),
         (3, "3", "expected a number, got str"),
+        (10**400, 10**400 + 1, "the values differ"),
+        (0.1, 0.1 + 1e-9, r"expected 0.1, got 0.100000001$"),
+        (True, False, "expected True, got False"),
         (True, 1, "True or False"),
         (1, True, "expected a number, got bool"),
         (3, np.zeros(2), r"float64 ndarray of shape \(2,\)"),
         ((1, 2), 3, "expected 2 values"),
         ((1, 2), (1, 2, 3), "expected 2 values, got 3"),
-        ((1, 2), (1, 3), "value 1: the values differ"),
+        ((1, 2), (1, 3), "value 1: expected 2, got 3"),
+        ((1, 2), np.zeros(3), "expected 2 values, got 3"),
+        ((torch.zeros(1), 2), np.zeros(2), "expected 2 values, got float64 ndarray"),
+        ((1,), (2,), "value 0: expected 1, got 2"),
         ({"a": 1}, {"b": 1}, "dictionary with 'a'"),
-        ({"a": 1}, {"a": 2}, "'a': the values differ"),
+        ({"a": 1}, {"a": 2}, "'a': expected 1, got 2"),
         ("memory", "arithmetic", "values differ"),
         ("memory", 3, "expected str, got int"),
         (torch.zeros(2, 3), torch.zeros(3, 2), r"shape \(2, 3\), got float32 Tensor of shape \(3, 2\)"),
         (torch.zeros(2), torch.zeros(2).double(), "got float64 Tensor"),
         (torch.zeros(2), np.zeros(2, np.float32), "got float32 ndarray"),
-        (torch.zeros(3), torch.tensor([0.0, 1.0, 0.0]), "1 of 3 values differ"),
-        (torch.tensor([1, 2]), torch.tensor([1, 3]), "values differ"),
-        (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), "'weight': 4 of 4"),
+        (
+            torch.zeros(3),
+            torch.tensor([0.0, 1.0, 0.0]),
+            r"^at \[1\]: expected 0, got 1 \(1 of 3 values differ\)$",
+        ),
+        (torch.zeros(2, 3), torch.eye(2, 3), r"at \[0, 0\]: expected 0, got 1 \(2 of 6"),
+        (torch.zeros(1), torch.ones(1), "^expected 0, got 1$"),
+        (torch.zeros(2), torch.full((2,), math.nan), "expected 0, got nan"),
+        (torch.ones(2).double(), torch.ones(2).double() * (1 + 1e-9), "expected 1, got 1.000000001"),
+        (torch.ones(2).bfloat16(), torch.ones(2).bfloat16() * 2, "expected 1, got 2"),
+        (
+            (torch.zeros(2), torch.zeros(2)),
+            (torch.zeros(2), torch.ones(2)),
+            r"^value 1, at \[0\]: expected 0",
+        ),
+        (torch.tensor([True, True]), torch.tensor([True, False]), r"at \[1\]: expected True, got False"),
+        (torch.tensor([1, 2]), torch.tensor([1, 3]), "expected 2, got 3"),
+        (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), r"'weight', at \[0, 0\]: .*4 of 4"),
     ],
 )
 def test_different(expected, got, said):
-    assert re.search(said, difference(expected, got) or "the same")
+    found = difference(expected, got, 1e-12) or "the same"
+    assert re.search(said, found)
 
 
 @given(
@@ -97,7 +124,29 @@ def test_an_array_equals_itself_and_no_shifted_one(array, shift):
         (Stubborn(), "Stubborn"),
         (brief, "the function brief"),
         ("x" * 500, "'" + "x" * 118 + "…"),
+        (("sum",), "('sum',)"),
+        ({"a": torch.zeros(2)}, "{'a': float32 Tensor of shape (2,): [0, 0]}"),
+        ((one for one in ()), "<generator object <genexpr>>"),
+        (["x", Stubborn()], "['x', Stubborn]"),
+        (functools.partial(brief, limit=3), "functools.partial(<function brief>, limit=3)"),
+        (torch.nn.Sequential(torch.nn.ReLU()), "Sequential( (0): ReLU() )"),
+        (torch.full((2,), 1 + 2j), "complex64 Tensor of shape (2,): [1+2j, 1+2j]"),
     ],
 )
 def test_brief_is_one_short_line_without_an_address(value, text):
     assert brief(value) == text
+
+
+def test_a_tuple_that_is_too_long_keeps_something_of_each_part():
+    text = brief((torch.zeros(3, 4), torch.ones(40, 4), torch.full((2, 2), 0.5)), 180)
+    assert len(text) <= 180
+    assert "(3, 4): [0, 0, 0, 0, 0, 0, …]" in text
+    assert "(40, 4): [1, 1, " in text
+    assert "(2, 2): [0.5, 0.5, 0.5, 0.5]" in text
+
+
+def test_many_parts_are_cut_off_at_the_end():
+    text = brief(list(range(1000)))
+    assert text.startswith("[0, 1, 2, ")
+    assert text.endswith("…")
+    assert len(text) == 120

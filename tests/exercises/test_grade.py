@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from workbench.exercises import Budget, Exercise, find, grade, prove
-from workbench.exercises.grade import attempt
+from workbench.exercises.attempt import attempt
 
 ADD = find("start.bytes_of_add")
 
@@ -28,7 +29,7 @@ def _twice_by_parts(x):
     return x + x
 
 
-def _calls(answer, x):
+def _calls(answer, x, functions=(torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__)):
     """Counts how often the tensor is used in an operation, by subclass."""
     count = 0
 
@@ -36,11 +37,15 @@ def _calls(answer, x):
         @classmethod
         def __torch_function__(cls, function, types, args=(), kwargs=None):
             nonlocal count
-            count += function in (torch.Tensor.add, torch.Tensor.__add__)
+            count += function in functions
             return super().__torch_function__(function, types, args, kwargs or {})
 
     answer(x.as_subclass(Counting))
     return count
+
+
+def _multiplies(answer, x):
+    return _calls(answer, x, (torch.Tensor.mul, torch.Tensor.__mul__))
 
 
 DOUBLE = Exercise(
@@ -161,6 +166,10 @@ def test_a_changed_argument_is_noticed_although_the_result_is_right():
     result = grade(DOUBLE, lambda x: x.mul_(2))
     assert result.status == "wrong"
     assert "changes its argument `x`" in result.message
+    assert result.message.endswith(
+        "Input (small): x=float64 Tensor of shape (3,): [0.12573, -0.132105, 0.640423]"
+    )
+    assert result.counterexample is None  # what is expected and what it got are the same
 
 
 @pytest.mark.parametrize(
@@ -185,6 +194,11 @@ def test_an_object_that_cannot_be_compared_is_wrong_not_a_crash():
 
     result = grade(dataclasses.replace(DOUBLE, budgets={}), lambda x: Hostile())
     assert result.status == "wrong"
+
+
+def test_a_call_of_exit_is_the_answers_error():
+    result = grade(ADD, lambda rows, columns, bytes_per_number: sys.exit())
+    assert "raises SystemExit" in result.message
 
 
 def test_an_interrupt_is_not_caught():
@@ -285,10 +299,32 @@ def test_budgets_with_one_measure_share_one_measurement():
     assert "takes 5 bytes where 4 suffice (budget: bytes)" in grade(sharing, double).message
 
 
-def test_overspending_that_differs_from_that_of_a_named_mistake_gets_no_name():
-    result = grade(DOUBLE, lambda x: x + x + (x - x))
-    assert result.status == "wrong"
-    assert result.misconception is None
+def test_where_nothing_may_be_spent_any_amount_is_the_same_mistake():
+    assert grade(DOUBLE, lambda x: x + x + (x + x) * 0).misconception == "uses an addition"
+
+
+def _adds_in_turn(x):
+    """Two additions are enough."""
+    return (x + x) + (x + x) * 0 + (x + x) * 0
+
+
+def test_overspending_has_a_name_if_it_breaks_the_same_budgets_about_as_far():
+    few = Budget(_calls, lambda x: 2, "additions")
+    patient = dataclasses.replace(
+        DOUBLE, wrong={"adds in turn": _adds_in_turn}, budgets={"few additions": few}
+    )
+    prove(patient)
+    assert grade(patient, lambda x: x + x + x * 0 + x * 0 + x * 0).misconception == "adds in turn"
+    assert grade(patient, lambda x: sum((x * 0 for _ in range(30)), x + x)).misconception is None
+    other = dataclasses.replace(
+        patient, budgets={"one": few, "none": Budget(_multiplies, lambda x: 0, "products")}
+    )
+    assert grade(other, lambda x: sum((x - x for _ in range(4)), x + x)).misconception is None
+
+
+def test_of_two_names_the_one_counts_that_spends_the_very_same():
+    more = {"uses an addition": _twice_by_parts, "adds in turn": _adds_in_turn}
+    prove(dataclasses.replace(DOUBLE, wrong=more))
 
 
 def test_a_wrong_result_is_not_measured():
@@ -299,3 +335,77 @@ def test_a_wrong_result_is_not_measured():
     case = spoiled.cases()[-1]
     assert attempt(spoiled, lambda x: x * 3, case, double(*case.inputs)).error is None
     assert isinstance(attempt(spoiled, double, case, double(*case.inputs)).error, AssertionError)
+
+
+class SomeNotImplemented(NotImplementedError):
+    """Such as the simulated GPU raises for code that it cannot run."""
+
+
+def test_only_who_says_it_in_these_words_has_not_attempted_it():
+    def unsupported(rows, columns, bytes_per_number):
+        raise SomeNotImplemented("slices")
+
+    result = grade(ADD, unsupported)
+    assert result.status == "wrong"
+    assert "slices" in result.counterexample.got
+
+
+def test_a_difference_in_the_last_digits_is_in_the_message_and_not_in_two_like_lines():
+    exact = dataclasses.replace(DOUBLE, tolerance=1e-12)
+    result = grade(exact, lambda x: (x.float() * 2).to(x.dtype))
+    assert "at [0]: expected 0.25146044, got 0.25146043 (3 of 3 values differ)" in result.message
+    assert "Input (small): x=" in result.message
+    assert result.counterexample is None
+
+
+def test_each_part_of_a_tuple_is_shown():
+    pair = dataclasses.replace(DOUBLE, solution=_pair, wrong={"forgets the square": _one}, budgets={})
+    result = grade(pair, lambda x: (2 * x, x))
+    assert "value 1, at [0]: " in result.message
+    expected, got = result.counterexample.expected, result.counterexample.got
+    assert expected.count("float64 Tensor of shape") == got.count("float64 Tensor of shape") == 2
+    assert expected.split("Tensor")[2] != got.split("Tensor")[2]
+
+
+def _pair(x):
+    return 2 * x, x * x
+
+
+def _one(x):
+    """Both are wanted."""
+    return (2 * x,)
+
+
+def _needs_offset(x, offset):
+    """It may be None."""
+    return x - offset
+
+
+MAYBE = dataclasses.replace(
+    DOUBLE,
+    signature="double(x, offset)",
+    solution=lambda x, offset: x if offset is None else x - offset,
+    wrong={"expects an offset": _needs_offset},
+    inputs=lambda rng: {
+        "small": (float(rng.normal()), None),
+        "ragged": (rng.standard_normal((2, 5)), 1.0),
+        "empty": (np.zeros(0), 1.0),
+    },
+    budgets={},
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x, offset: -offset + x,
+        lambda x, offset: x - offset.real,
+        lambda x, offset: x - float(offset),
+    ],
+)
+def test_what_meets_a_none_is_one_mistake_in_whatever_words(answer):
+    assert grade(MAYBE, answer).misconception == "expects an offset"
+
+
+def test_an_error_of_another_cause_gets_no_name():
+    assert grade(MAYBE, lambda x, offset: x - (offset or "0")).misconception is None

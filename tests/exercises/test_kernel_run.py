@@ -1,5 +1,7 @@
 """Exercises whose answer is a GPU kernel: run as it is, hazards named, budgets counted, x-ray of the reader's own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,45 @@ def test_what_is_no_kernel_is_wrong_and_not_a_crash():
     assert "twice(x, out)" in grade(TWICE, lambda x: x).message
 
 
+def test_what_the_simulated_gpu_cannot_run_is_an_attempt():
+    @gpu_kernel
+    def slices(x, out):
+        out[:] = x[:] + x[:]
+
+    result = grade(TWICE, slices)
+    assert result.status == "wrong"
+    assert "UnsupportedError" in result.counterexample.got
+    assert "out[:] = x[:] + x[:]" in result.counterexample.got
+
+
+def test_an_endless_loop_is_stopped_once_and_soon():
+    launches = []
+
+    class Counted(KernelRun):
+        def launch(self, kernel, *inputs, **options):
+            launches.append(kernel)
+            return super().launch(kernel, *inputs, **options)
+
+    @gpu_kernel
+    def endless(x, out):
+        distance = 16
+        while distance > 0:
+            out[0] = x[0]
+
+    task = dataclasses.replace(TWICE, run=Counted(RUN.outputs, RUN.grid, RUN.block))
+    result = grade(task, endless)
+    assert "Wrong on 1 of 1 inputs: it does not end" in result.message
+    assert result.counterexample.got.endswith("out[0] = x[0])")
+    assert "step_limit" not in result.counterexample.got
+    assert len(launches) == 2  # the solution's and this one's
+
+
+def test_a_value_has_the_name_of_the_output_that_it_stands_in():
+    result = grade(TWICE, _every_second)
+    assert "'out', at [1]: expected " in result.message
+    assert result.counterexample.expected.startswith("{'out': float32 Tensor")
+
+
 def test_a_kernel_that_changes_its_input_is_noticed():
     @gpu_kernel
     def spoils(x, out):
@@ -152,8 +193,82 @@ def test_the_x_ray_shows_the_readers_own_kernel_hazards_included():
     assert "x-ray of no_guard" in repr(kernel_run.xray(TWICE, no_guard, "small")).lower()
 
 
+def test_the_x_ray_of_what_does_not_compile_is_the_solutions_with_a_line_that_says_why(capsys):
+    @gpu_kernel
+    def unknown(x, out):
+        out[0] = x[0] * HALFF  # noqa: F821
+
+    @gpu_kernel
+    def slices(x, out):
+        out[:] = x[:] + x[:]
+
+    for kernel, why in (
+        (unknown, "name 'HALFF' is not defined"),
+        (slices, "is not simulated"),
+        (None, "NoneType"),
+    ):
+        shown = kernel_run.xray(TWICE, kernel)
+        assert "x-ray of twice" in repr(shown).lower()
+        said = capsys.readouterr().out
+        assert why in said
+        assert said.count("\n") == 1
+    assert "x-ray of twice" in repr(kernel_run.xray(TWICE, lambda x, out: None)).lower()
+    assert not capsys.readouterr().out  # the page says what is shown as long as nothing is written
+
+
 def test_the_x_ray_refuses_what_it_cannot_show():
     with pytest.raises(ValueError, match=r"expected one that asks for a GPU kernel, got 'fusion\.gate'"):
         kernel_run.xray("fusion.gate", twice)
     with pytest.raises(ValueError, match="label: expected one of"):
         kernel_run.launch("fusion.bias_gelu_kernel", find("fusion.bias_gelu_kernel").solution, "nowhere")
+
+
+SUM = dataclasses.replace(
+    find("fusion.row_sum"),
+    wrong={
+        name: find("fusion.row_sum").wrong[name]
+        for name in (
+            "reads a share before it is sure to be there",
+            "writes the first thread's share for the sum",
+        )
+    },
+)
+
+
+def _row_sum(text):
+    """A kernel that adds up a row, from the lines that come after each thread has its share."""
+    lines = [
+        "def row_sum(x, out):",
+        "    t, d, share = cuda.threadIdx.x, 32, np.float32(0)",
+        "    shared = cuda.shared.array(64, np.float32)",
+        "    for c in range(t, x.shape[1], 64):",
+        "        share += x[cuda.blockIdx.x, c]",
+        *("    " + line for line in text.splitlines()),
+    ]
+    namespace = {"cuda": cuda, "np": np}
+    exec("\n".join(lines), namespace)
+    return namespace["row_sum"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shared[t] = share\ncuda.syncthreads()\nwhile d > 0:\n    if t < d:\n        shared[t] += shared[t + d]\n"
+        "    d //= 2\nif t == 0:\n    out[cuda.blockIdx.x] = shared[0]",
+        "shared[t] = share\nif t == 0:\n    for i in range(1, 64):\n        share += shared[i]\n"
+        "    out[cuda.blockIdx.x] = share",
+    ],
+    ids=["in the loop", "after the shares"],
+)
+def test_a_missing_barrier_is_recognized_wherever_it_is_missing(text):
+    assert grade(SUM, _row_sum(text)).misconception == "reads a share before it is sure to be there"
+
+
+def test_a_barrier_for_some_is_not_taken_for_a_missing_one():
+    text = (
+        "shared[t] = share\ncuda.syncthreads()\nwhile d > 0:\n    if t < d:\n        shared[t] += shared[t + d]\n"
+        "        cuda.syncthreads()\n    d //= 2\nif t == 0:\n    out[cuda.blockIdx.x] = shared[0]"
+    )
+    result = grade(SUM, _row_sum(text))
+    assert result.status == "wrong"
+    assert result.misconception is None

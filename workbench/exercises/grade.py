@@ -1,27 +1,30 @@
 """Runs a reader's answer on every input of an exercise and says what came of it.
 
-The answer is the reader's own object, called on copies, so that a function which changes its arguments cannot
-spoil its own judgment. What is reported is the *smallest* failing input: it is the easiest to follow by hand.
+The answer is the reader's own object (attempt.py). What is reported is the *smallest* failing input: it is the
+easiest to follow by hand.
 
 A misconception is recognized by behavior, not by text: if on every failing input a named wrong solution does
-just what the reader's function did (same result, same kind of error, same overspending), it is named.
+what the reader's function did (same result, same kind of error, same budgets broken), it is named.
 
-An endless loop is stopped as any cell is, by interrupting the kernel: KeyboardInterrupt is not caught.
+An endless loop on the simulated GPU ends by itself, and the judging with it. Any other is stopped as any cell is, by
+interrupting the kernel: KeyboardInterrupt is not caught.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
-import linecache
-import traceback
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from workbench.exercises.compare import brief, difference, kind
-from workbench.exercises.exercise import Budget, Case, Exercise
+from workbench.exercises.attempt import Outcome, alike, attempt, identical, limit, value_of
+from workbench.exercises.compare import brief, kind
+from workbench.exercises.errors import endless, reader_line
+from workbench.exercises.exercise import Case, Exercise
+from workbench.exercises.kernel_run import NothingWritten
+
+WIDTH = 240  # characters of a value: two lines of a page
 
 Status = Literal["right", "wrong", "not attempted"]
 
@@ -38,7 +41,10 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an answer: `misconception` is a name in `exercise.wrong`, `explanation` what is true instead."""
+    """What came of an answer: `misconception` is a name in `exercise.wrong`, `explanation` what is true instead.
+
+    There is no `counterexample` where expected and got look the same; `message` names the input then.
+    """
 
     status: Status
     message: str
@@ -50,17 +56,6 @@ class Result:
     def right(self) -> bool:
         """Whether the answer is right; neither a wrong one nor none is."""
         return self.status == "right"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one call did: a value or an error, the argument it changed, and, of a right value, what it overspent."""
-
-    value: Any = None
-    error: Exception | None = None
-    differs: str | None = None  # from the expected value
-    changed: str = ""
-    overspent: dict[str, float] = field(default_factory=dict)  # by the name of the budget
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ def grade(exercise: Exercise, answer: Any, seed: int = 0) -> Result:
     misfit = _misfit(exercise, answer)
     if misfit:
         return Result("wrong", misfit)
-    trials = [_trial(exercise, answer, case) for case in exercise.cases(seed)]
+    trials = _trials(exercise, answer, seed)
     untouched = _untouched([trial.outcome for trial in trials])
     if untouched:
         return Result("not attempted", untouched)
@@ -91,37 +86,24 @@ def grade(exercise: Exercise, answer: Any, seed: int = 0) -> Result:
     passing = [trial for trial, said in zip(trials, complaints, strict=True) if not said]
     if not failing:
         return Result("right", f"Right on all {len(trials)} inputs.")
-    name = recognize(exercise, failing, passing)
+    name = None if endless(trials[-1].outcome.error) else recognize(exercise, failing, passing)
+    message = f"Wrong on {len(failing)} of {len(trials)} inputs: {next(filter(None, complaints))}."
+    shown = _counterexample(exercise, answer, failing[0])
+    tells = shown.expected != shown.got
     return Result(
         "wrong",
-        f"Wrong on {len(failing)} of {len(trials)} inputs: {next(filter(None, complaints))}.",
+        message if tells else f"{message} Input ({shown.label}): {shown.inputs}",
         name,
         (inspect.getdoc(exercise.wrong[name]) or "") if name else "",
-        _counterexample(exercise, answer, failing[0]),
+        shown if tells else None,
     )
-
-
-def attempt(exercise: Exercise, answer: Callable[..., Any], case: Case, expected: Any) -> Outcome:
-    """Runs `answer` on a copy of the case's inputs; a right one once more for each measurement of budgets."""
-    inputs = copy.deepcopy(case.inputs)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a grader takes anything on stderr for a failed cell
-        try:
-            value = exercise.run(answer, *inputs)
-            differs = _differ(expected, value, exercise.tolerance)
-            overspent = _overspent(exercise, answer, case) if differs is None else {}
-        except Exception as error:
-            return Outcome(error=error)
-    pairs = zip(
-        exercise.parameters, case.inputs, inputs, strict=False
-    )  # a kernel's outputs are parameters too
-    changed = next((name for name, before, after in pairs if difference(before, after, 0.0)), "")
-    return Outcome(value, None, differs, changed, overspent)
 
 
 def complain(exercise: Exercise, trial: Trial) -> str | None:
     """What is wrong with one outcome, in a few words; None when nothing is."""
     outcome = trial.outcome
+    if endless(outcome.error):
+        return "it does not end, so that no further input was tried"
     if outcome.error is not None:
         return f"it raises {type(outcome.error).__name__}"
     if outcome.differs is not None:
@@ -129,63 +111,44 @@ def complain(exercise: Exercise, trial: Trial) -> str | None:
     if outcome.changed:
         return f"the result is right, but the call changes its argument `{outcome.changed}`"
     for name, spent in outcome.overspent.items():
-        limit, unit = _limit(exercise.budgets[name], trial.case), exercise.budgets[name].unit
-        return f"the result is right, but it takes {spent:,.0f} {unit} where {limit:,.0f} suffice (budget: {name})"
+        enough, unit = limit(exercise.budgets[name], trial.case), exercise.budgets[name].unit
+        return f"the result is right, but it takes {spent:,.0f} {unit} where {enough:,.0f} suffice (budget: {name})"
     return None
 
 
 def recognize(exercise: Exercise, failing: list[Trial], passing: list[Trial]) -> str | None:
     """The misconception whose function does the same as the answer on every failing input, if there is one.
 
-    Where several do, the one that agrees on most of the other inputs too.
+    Where several do, the one that agrees on most of the other inputs too, and then in its very numbers and words.
     """
 
+    def does(name: str, trial: Trial) -> Outcome:
+        return attempt(exercise, exercise.wrong[name], trial.case, trial.expected)
+
     def agrees(name: str, trial: Trial) -> bool:
-        wrong = attempt(exercise, exercise.wrong[name], trial.case, trial.expected)
-        return _alike(wrong, trial.outcome, exercise.tolerance)
+        return alike(exercise, trial.case, does(name, trial), trial.outcome)
+
+    def closeness(name: str) -> tuple[int, int]:
+        elsewhere = sum(agrees(name, trial) for trial in passing)
+        return elsewhere, sum(identical(does(name, trial), trial.outcome) for trial in failing)
 
     suspects = [name for name in exercise.wrong if all(agrees(name, trial) for trial in failing)]
-    if len(suspects) < 2:
-        return next(iter(suspects), None)
-    return max(suspects, key=lambda name: sum(agrees(name, trial) for trial in passing))
+    return max(suspects, key=closeness) if len(suspects) > 1 else next(iter(suspects), None)
 
 
-def _alike(wrong: Outcome, reader: Outcome, tolerance: float) -> bool:
-    if wrong.error is not None or reader.error is not None:
-        return type(wrong.error) is type(reader.error)
-    same_value = _differ(wrong.value, reader.value, tolerance) is None
-    return same_value and wrong.changed == reader.changed and wrong.overspent == reader.overspent
-
-
-def _trial(exercise: Exercise, answer: Callable[..., Any], case: Case) -> Trial:
-    expected = exercise.run(exercise.solution, *copy.deepcopy(case.inputs))
-    return Trial(case, expected, attempt(exercise, answer, case, expected))
-
-
-def _overspent(exercise: Exercise, answer: Callable[..., Any], case: Case) -> dict[str, float]:
-    """What an answer spends, by the name of each budget that it breaks."""
-    measures = {budget.measure for budget in exercise.budgets.values()}
-    measured = {measure: measure(answer, *copy.deepcopy(case.inputs)) for measure in measures}
-    spent = {
-        name: float(budget.reading(measured[budget.measure])) for name, budget in exercise.budgets.items()
-    }
-    return {name: much for name, much in spent.items() if much > _limit(exercise.budgets[name], case)}
-
-
-def _limit(budget: Budget, case: Case) -> float:
-    return budget.limit(*copy.deepcopy(case.inputs))
-
-
-def _differ(expected: Any, got: Any, tolerance: float) -> str | None:
-    try:
-        return difference(expected, got, tolerance)
-    except Exception as error:  # an object of the reader's may refuse any question
-        return f"expected {kind(expected)}, got a {type(got).__name__} that cannot be compared ({error})"
+def _trials(exercise: Exercise, answer: Callable[..., Any], seed: int) -> list[Trial]:
+    trials = []
+    for case in exercise.cases(seed):
+        expected = value_of(exercise, exercise.solution, copy.deepcopy(case.inputs))
+        trials.append(Trial(case, expected, attempt(exercise, answer, case, expected)))
+        if endless(trials[-1].outcome.error):
+            break  # it would take as long again on every input
+    return trials
 
 
 def _text(value: Any) -> str:
     try:
-        return brief(value)
+        return brief(value, WIDTH)
     except Exception:
         return type(value).__name__
 
@@ -198,7 +161,8 @@ def _untouched(outcomes: list[Outcome]) -> str:
     """Why a function counts as not written yet, or ""."""
     if all(_is_marker(outcome.value) and outcome.error is None for outcome in outcomes):
         return "The function returns nothing yet. If you have filled it in: is a `return` missing?"
-    if all(isinstance(outcome.error, NotImplementedError) for outcome in outcomes):
+    # its exact type: the simulated GPU raises a NotImplementedError of its own, for code that it cannot run
+    if all(type(outcome.error) in (NotImplementedError, NothingWritten) for outcome in outcomes):
         return str(outcomes[0].error) or "The function says itself that it is not implemented yet."
     return ""
 
@@ -221,20 +185,7 @@ def _counterexample(exercise: Exercise, answer: Any, trial: Trial) -> Counterexa
     error = trial.outcome.error
     return Counterexample(
         trial.case.label,
-        ", ".join(f"{name}={brief(value)}" for name, value in named),
-        brief(trial.expected),
-        _reader_line(answer, error) if error else _text(trial.outcome.value),
+        ", ".join(f"{name}={_text(value)}" for name, value in named),
+        _text(trial.expected),
+        reader_line(answer, error) if error is not None else _text(trial.outcome.value),
     )
-
-
-def _reader_line(answer: Callable[..., Any], error: Exception) -> str:
-    """The error in one line and the reader's own line it came from; no path, which differs in every run."""
-    short = f"{type(error).__name__}: {error}".strip().removesuffix(":")
-    file = getattr(getattr(answer, "__code__", None), "co_filename", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == file]
-    line = lines[-1] if lines else getattr(error, "line", None)  # a kernel's hazard knows its line itself
-    if not file or not isinstance(line, int):
-        return short
-    text = linecache.getline(file, line).strip()
-    return f"{short} (line {line}: {text})" if text else f"{short} (line {line})"

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from workbench.exercises.errors import reader_line
 from workbench.exercises.exercise import Budget, Exercise
 from workbench.exercises.registry import find
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kernels.simt import Counters, Run
 
 SEED = 1  # of the shuffled order
+STEP_LIMIT = 5_000  # a reader waits for it; solutions take up to 200, one thread that does all the work 900
 
 
 class NothingWritten(NotImplementedError):
@@ -53,14 +55,14 @@ class KernelRun:
 
         Raises the kernel's hazard, KernelTypeError where it is no kernel, NothingWritten where it writes nothing.
         """
-        run, outputs = self.launch(kernel, *inputs, order="shuffled", seed=SEED)
+        run, outputs = self._finished(kernel, *inputs, order="shuffled", seed=SEED)
         if not run.counters.global_store_requests and not run.counters.atomics:
             raise NothingWritten("The kernel writes to none of its outputs yet.")
         return outputs
 
     def counters(self, kernel: Callable[..., Any], *inputs: Any) -> Counters:
         """What the kernel costs, counted in lockstep."""
-        return self.launch(kernel, *inputs)[0].counters
+        return self._finished(kernel, *inputs)[0].counters
 
     def budget(self, counter: str, limit: Callable[..., float], unit: str) -> Budget:
         """At most `limit(*inputs)` of a counter of `kernels.simt.Counters`."""
@@ -73,7 +75,17 @@ class KernelRun:
         from kernels import simt
 
         outputs = tuple(output.fill_(float("nan")) for output in self.outputs(*inputs))
+        options = {"step_limit": STEP_LIMIT} | options
         run = simt.launch(kernel, self.grid(*inputs), self.block, *inputs, *outputs, **options)
+        return run, outputs
+
+    def _finished(
+        self, kernel: Callable[..., Any], *inputs: Any, **options: Any
+    ) -> tuple[Run, tuple[Tensor, ...]]:
+        """A launch; of its hazards the first is raised only at the end, as all together tell which mistake it is."""
+        run, outputs = self.launch(kernel, *inputs, on_hazard="record", **options)
+        if run.hazards:
+            raise run.hazards[0]
         return run, outputs
 
 
@@ -82,6 +94,30 @@ def launch(exercise: str | Exercise, kernel: Callable[..., Any], label: str = "r
 
     label: the kind of input. Raises ValueError for an unknown name or label, and where no kernel is asked for.
     """
+    run, inputs, _ = _example(exercise, label)
+    return run.launch(kernel, *inputs, on_hazard="record")[0]
+
+
+def xray(exercise: str | Exercise, kernel: Callable[..., Any], label: str = "ragged") -> Any:
+    """The x-ray of a reader's own kernel on one of the exercise's inputs, or the solution's.
+
+    That is shown as long as the kernel writes nothing, and where it cannot be run, with a line that says why. Raises
+    ValueError as `launch` does.
+    """
+    run, inputs, solution = _example(exercise, label)
+    try:
+        record = run.launch(kernel, *inputs, on_hazard="record")[0]
+        written = bool(record.counters.global_store_requests)
+    except Exception as error:  # whatever a compiler may say to what a reader may write
+        print(f"Your kernel cannot be run, so this is the solution's x-ray. {reader_line(kernel, error)}")
+        written = False
+    if not written:
+        record = run.launch(solution, *inputs, on_hazard="record")[0]
+    return record.show()
+
+
+def _example(exercise: str | Exercise, label: str) -> tuple[KernelRun, tuple[Any, ...], Callable[..., Any]]:
+    """How an exercise launches kernels, its smallest input of a kind, and its solution."""
     task = find(exercise) if isinstance(exercise, str) else exercise
     run = getattr(task, "run", None)
     if not isinstance(task, Exercise) or not isinstance(run, KernelRun):
@@ -89,9 +125,4 @@ def launch(exercise: str | Exercise, kernel: Callable[..., Any], label: str = "r
     inputs = {case.label: case.inputs for case in reversed(task.cases())}  # the smallest of each kind
     if label not in inputs:
         raise ValueError(f"label: expected one of {sorted(inputs)}, got {label!r}")
-    return run.launch(kernel, *inputs[label], on_hazard="record")[0]
-
-
-def xray(exercise: str | Exercise, kernel: Callable[..., Any], label: str = "ragged") -> Any:
-    """The x-ray of a reader's own kernel on one of the exercise's inputs; `launch` says what it raises."""
-    return launch(exercise, kernel, label).show()
+    return run, inputs[label], task.solution
