@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.exercises.exercise import Exercise
+from workbench.exercises.fusion.fresh.block_diagonal import BLOCK_DIAGONAL
 
 LESSON = "3_fusion/3_hard"
 
@@ -68,6 +69,38 @@ def _needs_all_biases(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv
     return weight, torch.cat([bq, bk, bv]), widths  # type: ignore[list-item]
 
 
+def _leaves_the_bias_out(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bias) -> Fused:
+    """A bias that is there counts: its entries stand side by side, in the order of the weight's rows."""
+    weight, _, widths = fuse_qkv(wq, wk, wv, bq, bk, bv)
+    return weight, None, widths
+
+
+def _asks_for_the_first_bias_only(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bias) -> Fused:
+    """Any of the three biases may be missing alone. Ask for each of them, and put zeros in its place."""
+    return (
+        _leaves_the_bias_out(wq, wk, wv, bq, bk, bv)
+        if bq is None
+        else _needs_all_biases(wq, wk, wv, bq, bk, bv)
+    )
+
+
+def _zeros_for_queries(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bias) -> Fused:
+    """The zeros stand for the outputs of the layer whose bias is missing: len(wk) of them for keys, not len(wq)."""
+    weight, _, widths = fuse_qkv(wq, wk, wv, bq, bk, bv)
+    return weight, torch.cat([wq.new_zeros(len(wq)) if b is None else b for b in (bq, bk, bv)]), widths
+
+
+def _boundaries(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bias) -> Fused:
+    """split takes the widths of the parts. Where one part ends and the next begins is for tensor_split."""
+    weight, bias, widths = fuse_qkv(wq, wk, wv, bq, bk, bv)
+    return weight, bias, (widths[0], widths[0] + widths[1])
+
+
+def _swaps_keys_and_values(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bias) -> Fused:
+    """The second part is to be the keys, the third the values: first wk, then wv, and so for their biases."""
+    return fuse_qkv(wq, wv, wk, bq, bv, bk)
+
+
 def _equal_thirds(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bias) -> Fused:
     """Keys and values may be narrower than queries. The cut is where each weight ends, not at the thirds."""
     weight, bias, _ = fuse_qkv(wq, wk, wv, bq, bk, bv)
@@ -80,13 +113,16 @@ def _adds_weights(wq: Tensor, wk: Tensor, wv: Tensor, bq: Bias, bk: Bias, bv: Bi
     return wq + wk + wv, None, (len(wq), 0, 0)
 
 
-def _run(answer: Callable[..., Fused], *inputs: Tensor) -> tuple[Tensor, ...] | None:
+def _run(answer: Callable[..., Fused], *inputs: Tensor) -> dict[str, Tensor] | None:
     *projections, x = inputs
     fused = answer(*projections)
     if fused is None:
         return None
     weight, bias, widths = fused
-    return F.linear(x, weight, bias).split(tuple(widths), dim=-1)
+    widths = tuple(widths)
+    if len(widths) != len("qkv"):
+        raise ValueError(f"widths: expected those of q, k and v, got {widths}")
+    return dict(zip("qkv", F.linear(x, weight, bias).split(widths, dim=-1), strict=True))
 
 
 def _inputs(rng: np.random.Generator) -> dict[str, tuple[Bias, ...]]:
@@ -103,6 +139,8 @@ def _inputs(rng: np.random.Generator) -> dict[str, tuple[Bias, ...]]:
         "square": draw(width, (width, width, width), "qkv"),
         "no bias": draw(5, (4, 4, 4), ""),
         "no bias for keys": draw(5, (4, 4, 4), "qv"),
+        "no bias for values": draw(5, (6, 4, 2), "qk"),
+        "no bias for queries": draw(3, (6, 2, 4), "kv"),
         "ragged": draw(7, (12, width, 3), "qkv"),
         "extreme": draw(1, (1, 1, 1), "v"),
     }
@@ -113,8 +151,10 @@ FUSE_QKV = Exercise(
     lesson=LESSON,
     title="Three projections, one product",
     statement=(
-        "Weights (out, in) and biases (out,) or None of three linear layers. Return (weight, bias, widths) such that "
-        "F.linear(x, weight, bias).split(widths, dim=-1) gives q, k, v."
+        "Given are weights (out, in) and biases (out,) of three linear layers that read the same x. Return (weight, "
+        "bias, widths) such that F.linear(x, weight, bias).split(widths, dim=-1) gives q, k and v. Each may have a "
+        "width (out) of its own. Any of the biases may be None, alone or with others: it counts as zeros. All are of "
+        "one dtype, float64 here, and so is what you return."
     ),
     signature="fuse_qkv(wq, wk, wv, bq, bk, bv)",
     solution=fuse_qkv,
@@ -125,6 +165,11 @@ FUSE_QKV = Exercise(
         "drops all biases if one is missing": _drops_all_biases,
         "skips a missing bias": _skips_missing_bias,
         "expects every bias": _needs_all_biases,
+        "leaves the bias out": _leaves_the_bias_out,
+        "asks only whether the first bias is missing": _asks_for_the_first_bias_only,
+        "makes the zeros as long as the queries": _zeros_for_queries,
+        "gives the boundaries for the widths": _boundaries,
+        "swaps keys and values": _swaps_keys_and_values,
         "cuts into equal thirds": _equal_thirds,
         "adds the weights up": _adds_weights,
     },
@@ -138,4 +183,5 @@ FUSE_QKV = Exercise(
     ),
     points=2,
     tolerance=1e-12,
+    again=BLOCK_DIAGONAL,
 )

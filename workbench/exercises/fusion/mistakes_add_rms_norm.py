@@ -1,11 +1,14 @@
 """The kernels of the exercise on add and RMS normalization: the right one, then those that people write first.
 
-Each mistake differs from the right kernel in one of its three parts, and shares the other two with it.
+Each mistake differs from the right kernel in one of its three parts, and shares the other two with it. Those of part 2,
+where threads meet, are in mistakes_block_sum.py.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +47,7 @@ def add_rms_norm_kernel(
 
 
 @device_function
-def _add(x, residual, summed):  # part 1
+def add(x, residual, summed):  # part 1
     row, squares = cuda.blockIdx.x, ZERO
     for column in range(cuda.threadIdx.x, x.shape[1], THREADS):
         total = x[row, column] + residual[row, column]
@@ -54,7 +57,7 @@ def _add(x, residual, summed):  # part 1
 
 
 @device_function
-def _block_sum(squares):  # part 2
+def block_sum(squares):  # part 2
     shares, thread, distance = cuda.shared.array(THREADS, np.float32), cuda.threadIdx.x, THREADS // 2
     shares[thread] = squares
     cuda.syncthreads()
@@ -67,50 +70,13 @@ def _block_sum(squares):  # part 2
 
 
 @device_function
-def _normalize(summed, weight, normed, root):  # part 3
+def normalize(summed, weight, normed, root):  # part 3
     row = cuda.blockIdx.x
     for column in range(cuda.threadIdx.x, summed.shape[1], THREADS):
         normed[row, column] = summed[row, column] * root * weight[column]
 
 
-@gpu_kernel
-def without_barrier(x, residual, weight, eps, normed, summed):
-    """Before a thread reads another's share, both must have passed a barrier; else the share may not be there yet."""
-    shares, thread, distance = cuda.shared.array(THREADS, np.float32), cuda.threadIdx.x, THREADS // 2
-    shares[thread] = _add(x, residual, summed)
-    while distance > 0:
-        if thread < distance:
-            shares[thread] += shares[thread + distance]
-        cuda.syncthreads()
-        distance //= 2
-    _normalize(summed, weight, normed, ONE / math.sqrt(shares[0] / np.float32(x.shape[1]) + eps))
-
-
-@gpu_kernel
-def barrier_for_some(x, residual, weight, eps, normed, summed):
-    """A barrier waits for all threads of the block. Inside the `if` some never come: take it out, one step left."""
-    shares, thread, distance = cuda.shared.array(THREADS, np.float32), cuda.threadIdx.x, THREADS // 2
-    shares[thread] = _add(x, residual, summed)
-    cuda.syncthreads()
-    while distance > 0:
-        if thread < distance:
-            shares[thread] += shares[thread + distance]
-            cuda.syncthreads()
-        distance //= 2
-    _normalize(summed, weight, normed, ONE / math.sqrt(shares[0] / np.float32(x.shape[1]) + eps))
-
-
-@gpu_kernel
-def eps_outside(x, residual, weight, eps, normed, summed):
-    """ε belongs under the root, √(mean + ε). Outside it weighs far more where the numbers are small."""
-    mean = _block_sum(_add(x, residual, summed)) / np.float32(x.shape[1])
-    _normalize(summed, weight, normed, ONE / (math.sqrt(mean) + eps))
-
-
-@gpu_kernel
-def without_mean(x, residual, weight, eps, normed, summed):
-    """Root mean square: the sum of the squares is divided by the width before the root is taken."""
-    _normalize(summed, weight, normed, ONE / math.sqrt(_block_sum(_add(x, residual, summed)) + eps))
+# Mistakes in part 1, or in several: which numbers a thread takes, and what it keeps.
 
 
 @gpu_kernel
@@ -120,7 +86,7 @@ def normalizes_x(x, residual, weight, eps, normed, summed):
     for column in range(cuda.threadIdx.x, x.shape[1], THREADS):
         summed[row, column] = x[row, column] + residual[row, column]
         squares += x[row, column] * x[row, column]
-    _normalize(x, weight, normed, ONE / math.sqrt(_block_sum(squares) / np.float32(x.shape[1]) + eps))
+    normalize(x, weight, normed, ONE / math.sqrt(block_sum(squares) / np.float32(x.shape[1]) + eps))
 
 
 @gpu_kernel
@@ -130,7 +96,7 @@ def sum_unwritten(x, residual, weight, eps, normed, summed):
     for column in range(cuda.threadIdx.x, x.shape[1], THREADS):
         total = x[row, column] + residual[row, column]
         squares += total * total
-    root = ONE / math.sqrt(_block_sum(squares) / np.float32(x.shape[1]) + eps)
+    root = ONE / math.sqrt(block_sum(squares) / np.float32(x.shape[1]) + eps)
     for column in range(cuda.threadIdx.x, x.shape[1], THREADS):
         normed[row, column] = (x[row, column] + residual[row, column]) * root * weight[column]
 
@@ -139,7 +105,7 @@ def sum_unwritten(x, residual, weight, eps, normed, summed):
 def adds_again(x, residual, weight, eps, normed, summed):
     """Right, but x and residual are both read twice. Their sum is already written: read that one row instead of two."""
     row = cuda.blockIdx.x
-    root = ONE / math.sqrt(_block_sum(_add(x, residual, summed)) / np.float32(x.shape[1]) + eps)
+    root = ONE / math.sqrt(block_sum(add(x, residual, summed)) / np.float32(x.shape[1]) + eps)
     for column in range(cuda.threadIdx.x, x.shape[1], THREADS):
         normed[row, column] = (x[row, column] + residual[row, column]) * root * weight[column]
 
@@ -167,24 +133,9 @@ def neighboring_columns(x, residual, weight, eps, normed, summed):
         total = x[row, column] + residual[row, column]
         summed[row, column] = total
         squares += total * total
-    root = ONE / math.sqrt(_block_sum(squares) / np.float32(x.shape[1]) + eps)
+    root = ONE / math.sqrt(block_sum(squares) / np.float32(x.shape[1]) + eps)
     for column in range(first, min(first + each, x.shape[1])):
         normed[row, column] = summed[row, column] * root * weight[column]
-
-
-@gpu_kernel
-def colliding_banks(x, residual, weight, eps, normed, summed):
-    """Right, but with shares 2, 4, 8 … apart, lanes of a warp ask one bank for different words. Pair at a distance."""
-    shares, thread, distance = cuda.shared.array(THREADS, np.float32), cuda.threadIdx.x, 1
-    shares[thread] = _add(x, residual, summed)
-    cuda.syncthreads()
-    while distance < THREADS:
-        place = 2 * distance * thread
-        if place + distance < THREADS:
-            shares[place] += shares[place + distance]
-        cuda.syncthreads()
-        distance *= 2
-    _normalize(summed, weight, normed, ONE / math.sqrt(shares[0] / np.float32(x.shape[1]) + eps))
 
 
 @gpu_kernel
@@ -198,12 +149,69 @@ def many_barriers(x, residual, weight, eps, normed, summed):
             summed[row, column] = total
             squares += total * total
         cuda.syncthreads()
-    root = ONE / math.sqrt(_block_sum(squares) / np.float32(x.shape[1]) + eps)
-    _normalize(summed, weight, normed, root)
+    root = ONE / math.sqrt(block_sum(squares) / np.float32(x.shape[1]) + eps)
+    normalize(summed, weight, normed, root)
 
 
 @gpu_kernel
-def double_precision(x, residual, weight, eps, normed, summed):
+def returns_early(x, residual, weight, eps, normed, summed):
+    """A thread without a column has nothing to add, but its block waits for it at each barrier, and reads its share."""
+    if cuda.threadIdx.x >= x.shape[1]:
+        return
+    root = ONE / math.sqrt(block_sum(add(x, residual, summed)) / np.float32(x.shape[1]) + eps)
+    normalize(summed, weight, normed, root)
+
+
+@gpu_kernel
+def forgets_weight(x, residual, weight, eps, normed, summed):
+    """Each column has a weight of its own, by which the normalized number is multiplied."""
+    row = cuda.blockIdx.x
+    root = ONE / math.sqrt(block_sum(add(x, residual, summed)) / np.float32(x.shape[1]) + eps)
+    for column in range(cuda.threadIdx.x, x.shape[1], THREADS):
+        normed[row, column] = summed[row, column] * root
+
+
+# Mistakes at the root, before part 3.
+
+
+def _with_root(root: Callable[..., Any]) -> Any:
+    """The kernel that multiplies by `root(squares, width, eps)`, with its docstring; width is an int."""
+    inlined = device_function(root)
+
+    @gpu_kernel
+    def kernel(x, residual, weight, eps, normed, summed):
+        squares = block_sum(add(x, residual, summed))
+        normalize(summed, weight, normed, inlined(squares, x.shape[1], eps))
+
+    kernel.__doc__ = root.__doc__
+    return kernel
+
+
+@_with_root
+def eps_outside(squares, width, eps):
+    """ε belongs under the root, √(mean + ε). Outside it weighs far more where the numbers are small."""
+    return ONE / (math.sqrt(squares / np.float32(width)) + eps)
+
+
+@_with_root
+def forgets_eps(squares, width, eps):
+    """Where all numbers of a row are small, ε is most of what is under the root: √(mean + ε)."""
+    return ONE / math.sqrt(squares / np.float32(width))
+
+
+@_with_root
+def without_mean(squares, width, eps):
+    """Root mean square: the sum of the squares is divided by the width before the root is taken."""
+    return ONE / math.sqrt(squares + eps)
+
+
+@_with_root
+def divides_by_threads(squares, width, eps):
+    """The mean is over the numbers of a row, of which there are x.shape[1], however many threads add them up."""
+    return ONE / math.sqrt(squares / np.float32(THREADS) + eps)
+
+
+@_with_root
+def double_precision(squares, width, eps):
     """Right, but a bare 1.0 is float64, and so is float32 / int: make the width a float32 before dividing by it."""
-    mean = _block_sum(_add(x, residual, summed)) / x.shape[1]
-    _normalize(summed, weight, normed, 1.0 / math.sqrt(mean + eps))
+    return 1.0 / math.sqrt(squares / width + eps)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from workbench.exercises.exercise import Exercise
+from workbench.exercises.fusion.fresh.intensity_of_chain import INTENSITY_OF_CHAIN
 
 LESSON = "3_fusion/2_moderate"
 
@@ -90,34 +91,46 @@ def _last_result_only(operations: Operations, shapes: Shapes, bytes_per_number: 
     return one_by_one, (inputs + last) * bytes_per_number
 
 
+def _each_name_once(operations: Operations, shapes: Shapes, bytes_per_number: int) -> tuple[int, int]:
+    """One by one, an operation knows nothing of the one before: each reads its operands anew, from memory."""
+    one_by_one = _size(_read(operations) | _written(operations), shapes)
+    return one_by_one * bytes_per_number, bytes_of_chain(operations, shapes, bytes_per_number)[1]
+
+
+def _swapped(operations: Operations, shapes: Shapes, bytes_per_number: int) -> tuple[int, int]:
+    """Both counts are right, in the other order: first one by one, then fused."""
+    one_by_one, fused = bytes_of_chain(operations, shapes, bytes_per_number)
+    return fused, one_by_one
+
+
 def _counts_numbers(operations: Operations, shapes: Shapes, bytes_per_number: int) -> tuple[int, int]:
     """That is how many numbers pass. Each takes bytes_per_number bytes."""
     return bytes_of_chain(operations, shapes, 1)
 
 
 def _inputs(rng: np.random.Generator) -> dict[str, tuple[Operations, Shapes, int]]:
-    def shapes(operations: Operations, rows: int, width: int) -> dict[str, tuple[int, ...]]:
+    def draw(operations: Operations, *full: int) -> tuple[Operations, Shapes, int]:
+        small = {"bias": full[-1:], "weight": full[-1:], "mask": full[-2:], "scale": ()}
         names = sorted(_read(operations) | _written(operations))
-        return {name: (width,) if name in ("bias", "weight") else (rows, width) for name in names}
+        return operations, {name: small.get(name, full) for name in names}, int(rng.choice([2, 4, 8]))
 
-    def draw(operations: Operations, rows: int, width: int) -> tuple[Operations, Shapes, int]:
-        return operations, shapes(operations, rows, width), int(rng.choice([2, 4, 8]))
-
-    rows, width = (int(side) for side in rng.integers(3, 9, 2))
-    gelu = ("sum", ("x", "bias")), ("y", ("sum",))
-    two_results = ("a", ("x", "other")), ("b", ("x", "bias")), ("y", ("b", "weight"))
-    square = ("square", ("x", "x")), ("scaled", ("square", "weight")), ("y", ("scaled", "x"))
+    heads, rows, width = (int(side) for side in rng.integers(3, 9, 3))
+    gelu = [("sum", ("x", "bias")), ("y", ("sum",))]
+    two_results = [("a", ("x", "other")), ("b", ("x", "bias")), ("y", ("b", "weight"))]
+    square = [("square", ("x", "x")), ("scaled", ("square", "weight")), ("y", ("scaled", "x"))]
+    scores = [("scaled", ("x", "scale")), ("masked", ("scaled", "mask")), ("y", ("masked",))]
     full = ["x", "other"]
     drawn: list[tuple[str, tuple[str, ...]]] = []
     for step in range(int(rng.integers(4, 8))):  # any earlier name may be read again, or never
-        drawn.append((f"step {step}", (str(rng.choice(full)), str(rng.choice([*full, "bias"])))))
+        drawn.append((f"step {step}", (str(rng.choice(full)), str(rng.choice([*full, "bias", "scale"])))))
         full.append(f"step {step}")
     return {
         "bias and GELU": draw(gelu, rows, width),
         "two results": draw(two_results, rows, width),
         "square": draw(square, rows, rows),
+        "three axes": draw(scores, heads, rows, width),
         "ragged": draw(drawn, rows, width + 9),
-        "empty": draw((), rows, width),
+        "empty": draw([], rows, width),
         "extreme": draw(gelu, 2**20, int(rng.integers(1000, 9999))),
     }
 
@@ -127,8 +140,10 @@ BYTES_OF_CHAIN = Exercise(
     lesson=LESSON,
     title="Predict the bytes of a chain",
     statement=(
-        "operations is a list of (result, operands), all by name; shapes has the shape of each name. A result that no "
-        "operation reads is kept. Return the bytes that pass through memory: (one by one, fused into one)."
+        "operations is a list of (result, operands), all by name, operands being a tuple; shapes has the shape of each "
+        "name, a tuple of any length. One by one, an operation reads each of its operands once, even in x·x, and "
+        "writes its result. Fused, the chain reads once what it does not make itself, and writes what none of its "
+        "operations reads. Return the bytes that pass through memory: (one by one, fused), for no operations (0, 0)."
     ),
     signature="bytes_of_chain(operations, shapes, bytes_per_number)",
     solution=bytes_of_chain,
@@ -140,6 +155,8 @@ BYTES_OF_CHAIN = Exercise(
         "writes every step, fused or not": _fused_writes_every_step,
         "reads an input again for each step, fused or not": _fused_reads_again,
         "keeps the last result only": _last_result_only,
+        "counts a name once for the whole chain, one by one": _each_name_once,
+        "swaps the two counts": _swapped,
         "forgets the bytes per number": _counts_numbers,
     },
     inputs=_inputs,
@@ -151,4 +168,5 @@ BYTES_OF_CHAIN = Exercise(
         "fused, x and bias are read and y is written: (6 + 3 + 6)·4 = 60.",
     ),
     points=2,
+    again=INTENSITY_OF_CHAIN,
 )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.exercises.exercise import Exercise
+from workbench.exercises.fusion.fresh.fold_before import FOLD_BEFORE
 
 LESSON = "3_fusion/2_moderate"
 
@@ -95,6 +96,30 @@ def _needs_bias(
     return weight * scale.reshape(-1, 1, 1, 1), scale * (bias - mean) + beta  # type: ignore[operator]
 
 
+def _no_bias_where_there_was_none(
+    weight: Tensor, bias: Bias, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, eps: float
+) -> tuple[Tensor, Bias]:
+    """The normalization shifts as well. Also where the convolution had no bias, there is one now: β − s·μ."""
+    new_weight, new_bias = fold(weight, bias, mean, var, gamma, beta, eps)
+    return new_weight, None if bias is None else new_bias
+
+
+def _gamma_on_the_weight_only(
+    weight: Tensor, bias: Bias, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, eps: float
+) -> Folded:
+    """γ multiplies all that is normalized, b − μ as well as W∗x; only β is added after it."""
+    new_weight = fold(weight, bias, mean, var, gamma, beta, eps)[0]
+    return new_weight, fold(weight, bias, mean, var, torch.ones_like(gamma), beta, eps)[1]
+
+
+def _along_the_last_axis(
+    weight: Tensor, bias: Bias, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, eps: float
+) -> Folded:
+    """weight * s lines s up with the last axis, the kernel's width. The output channels are the first axis."""
+    new_bias = fold(weight, bias, mean, var, gamma, beta, eps)[1]
+    return weight * (gamma / torch.sqrt(var + eps)), new_bias
+
+
 def _in_place(
     weight: Tensor, bias: Bias, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, eps: float
 ) -> Folded:
@@ -111,7 +136,9 @@ def _inputs(rng: np.random.Generator) -> dict[str, tuple[Tensor | float | None, 
         weight = torch.from_numpy(rng.standard_normal((filters, channels, kernel, kernel)))
         bias, mean, beta = (torch.from_numpy(rng.standard_normal(filters)) for _ in range(3))
         var, gamma = (torch.from_numpy(rng.uniform(0.5, 2, filters)) for _ in range(2))
-        return weight, bias if with_bias else None, mean, variance * var, gamma, beta, 1e-5
+        gamma[rng.integers(filters)] *= -1  # training may make it so
+        eps = float(rng.choice([1e-5, 1e-3]))
+        return weight, bias if with_bias else None, mean, variance * var, gamma, beta, eps
 
     return {
         "one channel": draw(1, 1, 1, True),
@@ -127,8 +154,9 @@ FOLD = Exercise(
     lesson=LESSON,
     title="Fold batch normalization by hand",
     statement=(
-        "Return the (weight, bias) of one convolution that does what conv(weight, bias) and then the normalization do. "
-        "weight is (out, in, height, width), bias (out,) or None, the others (out,); eps is a number."
+        "Return the (weight, bias) of one convolution that does what the convolution y = W∗x + b and then the "
+        "normalization γ·(y - mean)/√(var + eps) + β do. weight is (out, in, height, width), the others are (out,), "
+        "eps is a number. bias may be None and counts as zeros then; the bias that you return is always a tensor."
     ),
     signature="fold(weight, bias, mean, var, gamma, beta, eps)",
     solution=fold,
@@ -142,6 +170,9 @@ FOLD = Exercise(
         "forgets the mean": _without_mean,
         "does not scale the mean": _mean_unscaled,
         "expects a bias": _needs_bias,
+        "returns no bias where there was none": _no_bias_where_there_was_none,
+        "applies gamma to the weight only": _gamma_on_the_weight_only,
+        "scales along the last axis": _along_the_last_axis,
         "changes the caller's weight": _in_place,
     },
     inputs=_inputs,
@@ -153,4 +184,5 @@ FOLD = Exercise(
     ),
     points=3,
     tolerance=1e-12,
+    again=FOLD_BEFORE,
 )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from workbench.exercises.exercise import Exercise
+from workbench.exercises.fusion.fresh.gate_of_three import GATE_OF_THREE
 
 LESSON = "3_fusion/2_moderate"
 
@@ -69,6 +70,31 @@ def _sees_only_its_own(first: Tensor, second: Tensor, weight: Tensor, bias: Tens
     return shares[:, 0] * first + shares[:, 1] * second
 
 
+def _pairs_neighbors(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The two scores of a feature are not neighbors: those of the first vector come first, then those of the second."""
+    scores = torch.cat([first, second], dim=-1) @ weight.T + bias
+    shares = scores.unflatten(-1, (-1, 2)).softmax(dim=-1)
+    return shares[..., 0] * first + shares[..., 1] * second
+
+
+def _joins_second_first(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The columns of the weight expect the first vector, then the second: [first | second]."""
+    shares = _scores(second, first, weight, bias).softmax(dim=1)
+    return shares[:, 0] * first + shares[:, 1] * second
+
+
+def _share_for_all_features(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """That trusts a modality as a whole. A gate decides feature by feature: each has two scores of its own."""
+    shares = _scores(first, second, weight, bias).mean(dim=-1, keepdim=True).softmax(dim=1)
+    return shares[:, 0] * first + shares[:, 1] * second
+
+
+def _exponentials_overflow(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """exp(710) is beyond float64. Subtract the larger score of the two before: the shares stay what they are."""
+    weights = _scores(first, second, weight, bias).exp()
+    return (weights[:, 0] * first + weights[:, 1] * second) / weights.sum(dim=1)
+
+
 def _forgets_bias(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The bias is the trust that a modality has before anything is seen. It is added to the scores."""
     return gate(first, second, weight, torch.zeros_like(bias))
@@ -104,9 +130,10 @@ GATE = Exercise(
     lesson=LESSON,
     title="Write the gate",
     statement=(
-        "first and second are (batch, width), weight is (2·width, 2·width), bias (2·width,). Scores are weight times "
-        "both vectors side by side, plus bias: width of them for the first, width for the second. Softmax over the two "
-        "modalities, for each feature; return the weighted sum."
+        "first and second are (batch, width), weight is (2·width, 2·width), bias (2·width,). The scores are "
+        "F.linear of both vectors side by side, the first one first: rows 0 to width - 1 of the weight score the "
+        "features of first, rows width to 2·width - 1 those of second. For each feature, the softmax of its two scores "
+        "gives two shares. Return the sum of first and second, weighted with them: (batch, width)."
     ),
     signature="gate(first, second, weight, bias)",
     solution=gate,
@@ -117,6 +144,10 @@ GATE = Exercise(
         "takes scores for shares": _scores_as_shares,
         "gives each modality a sigmoid of its own": _sigmoid_each,
         "lets a score see its own modality only": _sees_only_its_own,
+        "pairs neighboring scores": _pairs_neighbors,
+        "joins the second vector before the first": _joins_second_first,
+        "gives one share to all features of a modality": _share_for_all_features,
+        "lets the exponentials overflow": _exponentials_overflow,
         "forgets the bias": _forgets_bias,
         "swaps the shares": _swaps_shares,
         "adds instead of weighing": _adds,
@@ -129,4 +160,5 @@ GATE = Exercise(
         "then shares[:, 0] * first plus shares[:, 1] * second.",
     ),
     points=2,
+    again=GATE_OF_THREE,
 )

@@ -1,7 +1,8 @@
 """Small networks, each with one trap for a pass that folds batch normalization into the convolution before it.
 
 A pass may fold where a normalization in evaluation mode, with running statistics, follows a call of a convolution
-whose result goes nowhere else, and where the convolution has no other call. `most_left` is how many normalizations a
+whose result goes nowhere else, and where the convolution has no other call. Whoever is in training mode is so by
+itself: a network's own flag says evaluation, as after `model.eval()`. `most_left` is how many normalizations a
 pass may leave in place: those which it is right, or at least careful, to leave.
 """
 
@@ -23,6 +24,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.formula, self.compute, self.most_left = formula, compute, most_left
+        self.training = False  # its own flag; each part has one of its own
         for name, part in parts.items():
             self.add_module(name, part)
         self.double()
@@ -67,6 +69,20 @@ def _foldable() -> dict[str, Network]:
         "shared normalization": Network(
             "norm(conv(x)) + norm(other(x))",
             lambda net, x: net.norm(net.conv(x)) + net.norm(net.other(x)),
+            0,
+            conv=_conv(3, 4),
+            other=_conv(3, 4),
+            norm=_norm(4),
+        ),
+        "nested": Network(
+            "block(x)   (block is nn.Sequential(conv, norm))",
+            lambda net, x: net.block(x),
+            0,
+            block=nn.Sequential(_conv(3, 4), _norm(4)).eval(),
+        ),
+        "another between": Network(
+            "a, b = conv(x), other(x); norm(a) + b",
+            lambda net, x: net.norm((both := (net.conv(x), net.other(x)))[0]) + both[1],
             0,
             conv=_conv(3, 4),
             other=_conv(3, 4),
