@@ -94,7 +94,6 @@ ADD_RMS_NORM_KERNEL = Exercise(
     solution=add_rms_norm_kernel,
     wrong={
         "leaves out a barrier": meeting.without_barrier,
-        "leaves out the barrier of each round": meeting.without_barrier_of_rounds,
         "puts a barrier where only some threads pass": meeting.barrier_for_some,
         "returns before a barrier": mistakes.returns_early,
         "sums one warp only": meeting.one_warp,

@@ -43,20 +43,6 @@ def without_barrier(squares):
 
 
 @_with_sum
-def without_barrier_of_rounds(squares):
-    """A round reads what the round before has written. So a barrier belongs into the loop, after each halving."""
-    shares, thread, distance = cuda.shared.array(THREADS, np.float32), cuda.threadIdx.x, THREADS // 2
-    shares[thread] = squares
-    cuda.syncthreads()
-    while distance > 0:
-        if thread < distance:
-            shares[thread] += shares[thread + distance]
-        distance //= 2
-    cuda.syncthreads()
-    return shares[0]
-
-
-@_with_sum
 def barrier_for_some(squares):
     """A barrier waits for all threads of the block. Inside the `if` some never come: take it out, one step left."""
     shares, thread, distance = cuda.shared.array(THREADS, np.float32), cuda.threadIdx.x, THREADS // 2
