@@ -47,6 +47,14 @@ def judge(task: Exercise, order: str) -> Panel:
     return report(task, result)
 
 
+def _numbers(panel: Panel) -> list[str]:
+    """What was expected and got; only the error where there is one, and nothing where the mistake has a name."""
+    rows = [f"{name}: {value}" for name, value in panel.rows]
+    if panel.lines or not rows:
+        return []
+    return rows[-1:] if "raises" in panel.title else rows
+
+
 def _ask(task: Exercise) -> Verdict:
     assert task.ordering is not None
     verdict = Verdict(False)
@@ -55,9 +63,7 @@ def _ask(task: Exercise) -> Verdict:
         panel = judge(task, entered)
         verdict.right = panel.tone == "right"
         trouble = store.mark_done(task.name) if verdict.right else ""
-        # an order whose mistake has a name needs no numbers
-        rows = () if panel.lines else (f"{name}: {value}" for name, value in panel.rows)
-        form.reply(panel.tone, panel.title, *panel.lines, *rows, trouble, locked=verdict.right)
+        form.reply(panel.tone, panel.title, *panel.lines, *_numbers(panel), trouble, locked=verdict.right)
 
     options = [[letter, line] for letter, line in task.ordering.shown.items()]
     form = Form(

@@ -19,10 +19,8 @@ ZERO, ONE = np.float32(0), np.float32(1)
 
 
 @gpu_kernel
-def add_rms_norm_kernel(
-    x, residual, weight, eps, normed, summed
-):  # weight is (width,), the rest (rows, width)
-    """A block a row; shares of the squares meet in shared memory, half as many at each step."""
+def add_rms_norm_kernel(x, residual, weight, eps, normed, summed):
+    """A block a row; shares of the squares meet in shared memory. weight is (width,), the rest (rows, width)."""
     shares = cuda.shared.array(THREADS, np.float32)
     row, thread = cuda.blockIdx.x, cuda.threadIdx.x
     # 1 add, keep the sum, collect the squares of this thread's columns
