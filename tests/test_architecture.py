@@ -31,6 +31,11 @@ EXCEPTIONS = {
     ("kernels.bench.race", "workbench.profiling"),  # the timer, for `python -m kernels.bench`
     ("kernels.bench.result", "workbench.profiling"),
     ("kernels.bench.plot", "workbench.drawing"),  # the house style
+    (
+        "workbench.fusion.__main__",
+        "workbench.topologies",
+    ),  # networks to fuse, for `python -m workbench.fusion`
+    ("workbench.fusion.__main__", "workbench.training"),
 }
 
 
