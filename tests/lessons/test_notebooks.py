@@ -163,6 +163,12 @@ def test_every_exercise_of_a_lesson_is_in_its_notebook(name, notebook):
         assert f'"{exercise.name}"' in code(notebook)
 
 
+def test_a_lesson_whose_exercises_name_a_fresh_task_imports_what_opens_it(name, notebook):
+    """`check` and the last hint tell the reader to call `again`."""
+    if any(getattr(task, "again", None) for task in exercises.for_lesson(name)):
+        assert re.search(r"^from workbench\.learn import again,", code(notebook), re.M)
+
+
 def test_glossary_has_every_term_that_a_lesson_links_to(notebook):
     glossary = (LESSONS / "glossary.md").read_text(encoding="utf-8")
     anchors = {
